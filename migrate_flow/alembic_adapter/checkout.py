@@ -1,0 +1,54 @@
+"""The migration scripts of this checkout. Implements the port `Scripts`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from migrate_flow.alembic_adapter.manifest import read_manifest
+from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
+from migrate_flow.alembic_adapter.settings import AlembicSettings
+from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+from migrate_flow.errors import ScriptError
+
+
+class Checkout:
+    """root: the folder of migrate-flow.toml. The headers are read once, the bytes at each call of manifest."""
+
+    def __init__(self, settings: AlembicSettings, root: Path) -> None:
+        self.settings = settings
+        self.root = root
+
+    @property
+    def folder(self) -> Path:
+        """Where Alembic is normally run: the folder of its configuration."""
+        file = self.settings.ini or self.settings.toml
+        return file.parent if file else self.root
+
+    @cached_property
+    def _tree(self) -> ScriptTree:
+        return read_scripts(self.settings, self.root)
+
+    @cached_property
+    def graph(self) -> RevisionGraph:
+        return RevisionGraph(self._tree.revisions.values())
+
+    @property
+    def revisions(self) -> dict[str, Revision]:
+        return self._tree.revisions
+
+    @property
+    def problems(self) -> tuple[ScriptProblem, ...]:
+        return self._tree.problems
+
+    def manifest(self, revision: str) -> Manifest:
+        header = self.revisions.get(revision)
+        if header is None:
+            raise ScriptError(
+                f"{revision} is not in this checkout", hint="check out the branch that holds it", where=revision
+            )
+        return read_manifest(header, self.settings, self.root)
+
+    def reread(self) -> Checkout:
+        return Checkout(self.settings, self.root)

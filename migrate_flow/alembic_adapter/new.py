@@ -1,0 +1,134 @@
+"""Writes a new script from the project's template, without importing any existing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import autogenerate, command
+from alembic.config import Config
+from alembic.operations import ops
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import base as script_base
+from alembic.util import asbool
+from alembic.util.exc import CommandError
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.alembic_adapter.header import read_header
+from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
+from migrate_flow.alembic_adapter.session import surroundings
+from migrate_flow.dialects.tables import PREFIX, SCHEMA
+from migrate_flow.errors import ScriptError, UsageError
+from migrate_flow.services.ports import NewRevision
+
+PLACEHOLDER = "Say why this change is needed, and what it is worth."
+
+
+def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> str:
+    """The path of the new script. Raises UsageError for what Alembic refuses (several heads, no template, …)."""
+    directory = script_directory(config, checkout.revisions.values(), (), checkout.root)
+    arguments: dict[str, Any] = {
+        "message": request.message,
+        "autogenerate": request.autogenerate,
+        "sql": False,
+        "head": list(request.heads) or "head",
+        "splice": request.splice,
+        "branch_label": request.branch_label or None,
+        "version_path": request.version_path or None,
+        "rev_id": request.revision_id or None,
+        "depends_on": list(request.depends_on) or None,
+    }
+    context = autogenerate.RevisionContext(config, directory, arguments, process_revision_directives=_leave_ours)
+    written: list[str] = []
+    try:
+        with _unloaded(checkout.root, written):
+            if request.autogenerate or asbool(config.get_alembic_option("revision_environment")):
+                _consult_env(config, directory, context, compare=request.autogenerate, folder=checkout.folder)
+            list(context.generate_scripts())
+    except CommandError as error:
+        raise UsageError(f"Alembic: {error}", hint="migrate-flow status; or name the parent with --head") from error
+    if not written:
+        raise UsageError("Alembic wrote no script", hint="see process_revision_directives in env.py")
+    _complete_docstring(Path(written[0]), request)
+    return written[0]
+
+
+def _consult_env(config: Config, directory: SealedDirectory, context: Any, *, compare: bool, folder: Path) -> None:
+    def retrieve(heads: Any, migration_context: Any) -> list[Any]:
+        if not compare:
+            context.run_no_autogenerate(heads, migration_context)
+            return []
+        if set(directory.get_revisions(heads)) != set(directory.get_revisions("heads")):
+            raise UsageError(
+                "the database is not at the head of the graph: --autogenerate would compare with an old schema",
+                hint="migrate-flow apply --env ENV, for the first environment",
+            )
+        context.run_autogenerate(heads, migration_context)
+        return []
+
+    environment = EnvironmentContext(
+        config,
+        directory,
+        fn=retrieve,
+        as_sql=False,
+        dont_mutate=True,
+        template_args=context.template_args,
+        revision_context=context,
+    )
+    with environment, surroundings(folder):
+        directory.run_env()
+
+
+def _leave_ours(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    """Autogenerate never proposes to drop the tool's own tables."""
+    for script in directives:
+        for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+            container.ops[:] = [op for op in container.ops if not _is_ours(op)]
+
+
+def _is_ours(op: Any) -> bool:
+    if not isinstance(op, (ops.DropTableOp, ops.CreateTableOp, ops.ModifyTableOps, ops.DropIndexOp, ops.CreateIndexOp)):
+        return False
+    return op.schema == SCHEMA or str(op.table_name).startswith(PREFIX)
+
+
+@contextmanager
+def _unloaded(root: Path, written: list[str]) -> Iterator[None]:
+    """While it lasts Alembic reads the script that it has just written by its header, not by importing it."""
+    original = script_base.Script._from_path
+
+    def from_path(_directory: Any, path: Any) -> SealedScript:
+        relative = Path(path).resolve().relative_to(root.resolve()).as_posix()
+        written.append(str(path))
+        header = read_header(Path(path).read_bytes(), relative)
+        if header is None:
+            raise ScriptError("the template declares no revision", hint="see script.py.mako", where=relative)
+        return SealedScript(header, None, root)
+
+    script_base.Script._from_path = from_path  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        script_base.Script._from_path = original  # type: ignore[method-assign]
+
+
+def _complete_docstring(path: Path, request: NewRevision) -> None:
+    """Put the sections that a migration needs behind the docstring's first line, where the template has none."""
+    text = path.read_text(encoding="utf-8")
+    opening = f'"""{request.message}\n'
+    missing = [section for section in request.sections if f"\n{section}:" not in text]
+    if not text.startswith(opening) or not missing:
+        return
+    bodies = [f"\n{section}:\n    {request.rationale or PLACEHOLDER}\n" for section in missing]
+    path.write_text(opening + "".join(bodies) + text[len(opening) :], encoding="utf-8")
+
+
+def make_project(folder: Path) -> None:
+    """As ``alembic init migrations`` in this folder. Raises UsageError."""
+    config = Config(str(folder / "alembic.ini"))
+    try:
+        command.init(config, str(folder / "migrations"))
+    except CommandError as error:
+        raise UsageError(f"Alembic: {error}", hint="alembic init DIRECTORY", where=str(folder.name)) from error

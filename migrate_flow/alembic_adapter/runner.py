@@ -1,0 +1,128 @@
+"""The door to Alembic for the services: sessions on a target, rendered SQL, new scripts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from alembic.config import Config
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.alembic_adapter.new import write_revision
+from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
+from migrate_flow.alembic_adapter.session import Session
+from migrate_flow.core.canonical import sha256
+from migrate_flow.core.redaction import redact
+from migrate_flow.core.revision import Manifest
+from migrate_flow.dialects import dialect_for
+from migrate_flow.errors import ScriptError
+from migrate_flow.services.ports import NewRevision, RenderedSql
+
+RENDER_TIMEOUT_S = 60
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class AlembicRunner:
+    """Implements `Runner`. x and url_env: as [project] in the configuration says."""
+
+    checkout: Checkout
+    x: tuple[str, ...] = ()
+    url_env: str | None = None
+
+    @contextmanager
+    def session(self, url: str, dialect: str, manifests: Sequence[Manifest]) -> Iterator[Session]:
+        config = self._config(url)
+        root, folder = self.checkout.root, self.checkout.folder
+        if self.checkout.problems:
+            problem = self.checkout.problems[0]
+            raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
+        with sealed_imports(manifests, root), _variable(self.url_env, url):
+            directory = script_directory(config, self.checkout.revisions.values(), manifests, root)
+            yield Session(config, directory, dialect_for(dialect), folder)
+
+    def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
+        files = [
+            {"path": file.path, "module": file.module, "content": base64.b64encode(file.content).decode()}
+            for file in manifest.files
+        ]
+        request = {"dialect": dialect, "files": files, "root": str(self.checkout.root)}
+        paths = [*map(str, self.checkout.settings.prepend_sys_path), *filter(None, sys.path)]
+        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "migrate_flow.alembic_adapter.render"],
+                input=json.dumps(request).encode(),
+                capture_output=True,
+                timeout=RENDER_TIMEOUT_S,
+                cwd=self.checkout.folder,
+                env={**environment, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+                check=False,
+            )
+            answer = json.loads(done.stdout)
+            return RenderedSql(answer["upgrade"], answer["downgrade"], redact(answer["problem"]))
+        except subprocess.TimeoutExpired:
+            return RenderedSql(None, None, f"rendering took longer than {RENDER_TIMEOUT_S} s")
+        except (ValueError, KeyError):
+            last = done.stderr.decode(errors="replace").strip().rsplit("\n", 1)[-1]
+            return RenderedSql(None, None, redact(last) or "the script ended the rendering process")
+
+    def new_revision(self, request: NewRevision, url: str | None) -> str:
+        path = write_revision(self._config(url), self.checkout, request)
+        return Path(path).resolve().relative_to(self.checkout.root.resolve()).as_posix()
+
+    def versions(self) -> dict[str, str]:
+        found = {name: version(name) for name in ("migrate-flow", "alembic", "sqlalchemy")}
+        return {**found, "python": sys.version.split()[0]}
+
+    def environment_digests(self) -> dict[str, str]:
+        env_py = self.checkout.settings.script_location / "env.py"
+        return {
+            "env.py": sha256(env_py.read_bytes()) if env_py.is_file() else "",
+            "configuration": self.checkout.settings.digest,
+        }
+
+    def _config(self, url: str | None) -> Config:
+        """Alembic's configuration, as its own command line makes it, with our URL in place of the file's."""
+        settings = self.checkout.settings
+        config = Config(
+            file_=str(settings.ini) if settings.ini else None,
+            toml_file=str(settings.toml) if settings.toml else None,
+            ini_section=settings.section,
+            cmd_opts=Namespace(x=list(self.x), quiet=True),
+            stdout=sys.stderr,
+        )
+        config.set_main_option("script_location", str(settings.script_location).replace("%", "%%"))
+        if url is not None:
+            config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        env_py = settings.script_location / "env.py"
+        if env_py.is_file() and b"config_file_name is not None" in env_py.read_bytes():
+            # NOTE: fileConfig would disable our loggers and print Alembic's own; the stock templates allow None.
+            config.config_file_name = None
+        return config
+
+
+@contextmanager
+def _variable(name: str | None, value: str) -> Iterator[None]:
+    """Hand the URL to env.py in a variable too, and put the variable back."""
+    if name is None:
+        yield
+        return
+    before: Mapping[str, str] = dict(os.environ)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]

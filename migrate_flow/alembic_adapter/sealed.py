@@ -1,0 +1,142 @@
+"""Alembic's script directory over sealed bytes: what runs is compiled from exactly what was hashed.
+
+Nothing is read from the disk here but env.py, and no `.pyc` is ever trusted. Only the script that runs is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from alembic import util
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.script import revision as alembic_revision
+from alembic.script.base import Script
+
+from migrate_flow.core.revision import Manifest, Revision, SealedFile
+from migrate_flow.errors import ScriptError
+
+
+class SealedScript(Script):
+    """A revision from its header; the module exists only for scripts whose bytes were sealed for this run."""
+
+    def __init__(self, header: Revision, sealed: SealedFile | None, root: Path) -> None:
+        self.path = str(root / header.path)
+        self._sealed = sealed
+        self._module: types.ModuleType | None = None
+        alembic_revision.Revision.__init__(
+            self,
+            header.id,
+            util.to_tuple(header.down_revision or None, default=None),
+            branch_labels=util.to_tuple(header.branch_labels, default=()),
+            dependencies=util.to_tuple(header.depends_on, default=()),
+        )
+
+    @property
+    def module(self) -> types.ModuleType:  # type: ignore[override]
+        if self._module is None:
+            if self._sealed is None:
+                raise ScriptError(
+                    f"{self.revision} was asked for, but is no part of this plan", hint="migrate-flow plan"
+                )
+            name = "migration_" + "".join(c if c.isalnum() else "_" for c in self.revision)
+            self._module = execute(self._sealed.content, self.path, name)
+        return self._module
+
+    @property
+    def longdoc(self) -> str:
+        return ""
+
+
+class SealedDirectory(ScriptDirectory):
+    """ScriptDirectory whose revisions come from headers, and whose env.py is compiled from the bytes read."""
+
+    def run_env(self) -> None:
+        path = Path(self.dir, "env.py")
+        execute(path.read_bytes(), str(path), "env_py")
+
+
+def execute(source: bytes, path: str, name: str) -> types.ModuleType:
+    """Run source as a module that is in nobody's cache."""
+    module = types.ModuleType(name)
+    module.__file__ = path
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    return module
+
+
+def script_directory(
+    config: Config, revisions: Iterable[Revision], manifests: Sequence[Manifest], root: Path
+) -> SealedDirectory:
+    """An Alembic script directory that loads nothing by itself."""
+    sealed = {manifest.script.path: manifest.script for manifest in manifests}
+    headers = list(revisions)
+
+    def load() -> Iterator[SealedScript]:
+        for header in headers:
+            yield SealedScript(header, sealed.get(header.path), root)
+
+    # NOTE: from_config hard-codes the class, and the map binds its loader when it is made.
+    directory = ScriptDirectory.from_config(config)
+    directory.__class__ = SealedDirectory
+    directory.revision_map = alembic_revision.RevisionMap(load)
+    return directory  # type: ignore[return-value]
+
+
+class SealedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports the project-local modules of the manifests from their sealed bytes."""
+
+    def __init__(self, files: Mapping[str, SealedFile], root: Path) -> None:
+        self._files, self._root = files, root
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        file = self._files.get(fullname)
+        if file is None:
+            return None
+        origin = self._root / file.path
+        package = origin.name == "__init__.py"
+        spec = ModuleSpec(fullname, self, origin=str(origin), is_package=package)
+        spec.has_location = True
+        if package:
+            spec.submodule_search_locations = [str(origin.parent)]
+        return spec
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        file = self._files[module.__name__]
+        exec(compile(file.content, str(self._root / file.path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+
+
+@contextmanager
+def sealed_imports(manifests: Sequence[Manifest], root: Path) -> Iterator[None]:
+    """Serve the manifests' modules from sealed bytes, and leave no module of the project behind."""
+    files: dict[str, SealedFile] = {}
+    for file in (file for manifest in manifests for file in manifest.files if file.module):
+        known = files.setdefault(file.module, file)
+        if known.sha256 != file.sha256:
+            raise ScriptError(f"{file.path} changed while it was read", hint="run the command again", where=file.path)
+    finder = SealedFinder(files, root)
+    before, path_before = set(sys.modules), list(sys.path)
+    for name in files:
+        sys.modules.pop(name, None)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        sys.path[:] = path_before
+        for name in [n for n in set(sys.modules) - before if _inside(sys.modules[n], root)]:
+            del sys.modules[name]
+
+
+def _inside(module: Any, root: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and Path(file).is_relative_to(root) and "site-packages" not in file

@@ -1,0 +1,169 @@
+"""`init`: what was wished for, what the machine and the Alembic project say, and the wiring of the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrate_flow.alembic_adapter.settings import AlembicSettings, read_settings
+from migrate_flow.bootstrap.keyring import KeyRing, git_email
+from migrate_flow.bootstrap.urls import url_dialect
+from migrate_flow.bootstrap.wiring import now
+from migrate_flow.config.load import FILE_NAME, load
+from migrate_flow.config.model import Ledger as LedgerTable
+from migrate_flow.config.schema import schema
+from migrate_flow.errors import IdentityError, UsageError
+from migrate_flow.ledger.store import LedgerStore, create_store, remove_store
+from migrate_flow.services.init import DEFAULT_ROLES, Initialised, Request, init, init_from_file
+from migrate_flow.services.ports import Signer
+
+Write = Callable[[Path, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The options of `init`, as given. people: ``EMAIL`` or ``EMAIL=ROLE,ROLE``; environments: ``NAME=URL``."""
+
+    folder: Path
+    environments: tuple[str, ...]
+    ledger: str
+    people: tuple[str, ...]
+    roles: tuple[str, ...]
+    alembic: str
+    key_store: str
+
+
+def initialise(wishes: Wishes, write: Write) -> Initialised:
+    """Raises UsageError, ConfigError, IdentityError, LedgerError; then no configuration is written."""
+    path = wishes.folder / FILE_NAME
+    config = load(path) if path.exists() or path.is_symlink() else None
+    alembic = config.project.alembic if config else find_alembic(wishes)
+    settings = read_settings(wishes.folder / alembic, config.project.alembic_section if config else "alembic")
+    request = Request(
+        root=wishes.folder,
+        project=_project_name(wishes.folder),
+        alembic=alembic,
+        section="alembic",
+        environments=[_environment(text) for text in wishes.environments],
+        people=_people(wishes),
+        ledger_url=wishes.ledger or LedgerTable().url,
+        key_store=wishes.key_store,
+        fallback_url=_usable_url(settings),
+    )
+    tools = InitTools(wishes.folder)
+
+    def store(text: str) -> None:
+        _prepare_folder(wishes.folder, write)
+        write(path, text)
+
+    return init_from_file(config, request, tools, store) if config else init(request, tools, store)
+
+
+def find_alembic(wishes: Wishes) -> str:
+    """Alembic's configuration, relative to the folder. Raises UsageError if there is none."""
+    if wishes.alembic:
+        if not (wishes.folder / wishes.alembic).is_file():
+            raise UsageError(f"there is no file {wishes.alembic}", hint="alembic init migrations", where="--alembic")
+        return wishes.alembic
+    if (wishes.folder / "alembic.ini").is_file():
+        return "alembic.ini"
+    project = wishes.folder / "pyproject.toml"
+    if project.is_file() and re.search(r"^\[tool\.alembic\]", project.read_text("utf-8", "replace"), re.M):
+        return "pyproject.toml"
+    raise UsageError(
+        "there is no Alembic project here (no alembic.ini, no [tool.alembic] in pyproject.toml)",
+        hint="alembic init migrations; or name its configuration: migrate-flow init --alembic PATH",
+        where=str(wishes.folder.name),
+    )
+
+
+def lacks_alembic(wishes: Wishes) -> bool:
+    if (wishes.folder / FILE_NAME).exists():
+        return False
+    try:
+        find_alembic(wishes)
+    except UsageError:
+        return not wishes.alembic
+    return False
+
+
+def make_alembic_project(folder: Path) -> None:
+    """As ``alembic init migrations``."""
+    from migrate_flow.alembic_adapter.new import make_project
+
+    make_project(folder)
+
+
+def _environment(text: str) -> tuple[str, str]:
+    name, separator, url = text.partition("=")
+    if not separator or not name or not url:
+        # The value is not repeated: it may hold a password.
+        raise UsageError("--env takes NAME=URL", hint="--env dev=sqlite:///dev.db", where="--env")
+    return name, url
+
+
+def _people(wishes: Wishes) -> dict[str, tuple[str, ...]]:
+    """By address, in the order given; the first opens the ledger."""
+    given = wishes.people or tuple(filter(None, [git_email()]))
+    if not given:
+        raise IdentityError(
+            "who are you? git knows no user.email here",
+            hint="migrate-flow init --person you@example.com",
+            where="--person",
+        )
+    default = wishes.roles or DEFAULT_ROLES
+    people: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        person, separator, roles = text.partition("=")
+        people[person.strip().lower()] = tuple(filter(None, roles.split(","))) if separator else default
+    return people
+
+
+def _project_name(folder: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-") or "project"
+
+
+def _usable_url(settings: AlembicSettings) -> str:
+    """The URL in Alembic's own configuration; empty for none, and for the placeholder of its template."""
+    url = settings.sqlalchemy_url or ""
+    return "" if url.startswith("driver://") else url
+
+
+def _prepare_folder(folder: Path, write: Write) -> None:
+    """`.migrate-flow/` ignores itself in git, and holds the schema that editors read."""
+    import json
+
+    own = folder / ".migrate-flow"
+    own.mkdir(exist_ok=True)
+    write(own / ".gitignore", "*\n")
+    write(own / "schema.json", json.dumps(schema(), indent=2) + "\n")
+
+
+class InitTools:
+    """Implements `services.init.Tools`."""
+
+    now = staticmethod(now)
+
+    def __init__(self, root: Path) -> None:
+        self._ring = KeyRing(root)
+
+    def key(self, person: str, store: str) -> tuple[str, str]:
+        found = next((key for key in self._ring.local if key.person == person), None)
+        found = found or self._ring.create(person, store)
+        return found.public_key, found.where
+
+    def signer(self, person: str, public_key: str) -> Signer:
+        ring = KeyRing(self._ring.root)
+        key = next(key for key in ring.local if key.public_key == public_key)
+        return ring.signer(key, person)
+
+    def create_ledger(self, url: str, root: Path) -> LedgerStore:
+        return create_store(url, root)
+
+    def remove_ledger(self, url: str, root: Path) -> None:
+        remove_store(url, root)
+
+    def dialect(self, url: str, fallback: str) -> str:
+        return url_dialect(url) or fallback

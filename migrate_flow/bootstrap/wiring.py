@@ -1,0 +1,84 @@
+"""From options and configuration to a workspace."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.alembic_adapter.runner import AlembicRunner
+from migrate_flow.alembic_adapter.settings import read_settings
+from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
+from migrate_flow.bootstrap.urls import environment_url
+from migrate_flow.config.load import Config, find, load
+from migrate_flow.database import DatabaseTarget
+from migrate_flow.ledger.store import LedgerStore, open_store
+from migrate_flow.services.book import Book
+from migrate_flow.services.ports import Signer
+from migrate_flow.services.workspace import Workspace
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def load_config(path: Path | None) -> Config:
+    """Raises ConfigError."""
+    return load(path if path is not None else find(Path.cwd()))
+
+
+def target(config: Config, environment: str, person: str) -> DatabaseTarget:
+    """The environment's database; its URL is resolved at the first use."""
+    return DatabaseTarget(
+        environment=environment,
+        dialect=config.environments[environment].dialect,
+        root=config.root,
+        person=person,
+        url=lambda: environment_url(config, environment),
+    )
+
+
+def checkout(config: Config) -> Checkout:
+    """Raises ConfigError where Alembic's configuration can't be read."""
+    settings = read_settings(config.root / config.project.alembic, config.project.alembic_section)
+    return Checkout(settings, config.root)
+
+
+def runner(config: Config, scripts: Checkout) -> AlembicRunner:
+    return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)
+
+
+def open_ledger(config: Config) -> LedgerStore:
+    return open_store(config.ledger.url, config.root)
+
+
+def workspace(path: Path | None, wanted: str) -> Workspace:
+    """Everything, wired. wanted: whose key signs, empty for the default. Raises ConfigError, LedgerError."""
+    config = load_config(path)
+    ring = KeyRing(config.root)
+    scripts = checkout(config)
+    wired: Workspace
+
+    def signer() -> Signer:
+        return ring.signer_for(wired.actor, wired.policy)
+
+    book = Book(
+        open_ledger(config),
+        SshsigVerifier(),
+        signer,
+        now,
+        ledger_id=config.ledger.id,
+        genesis=config.ledger.genesis,
+    )
+    wired = Workspace(
+        config=config,
+        book=book,
+        scripts=scripts,
+        runner=runner(config, scripts),
+        target=lambda name: target(config, name, wired.actor),
+        signer=signer,
+        actor=ring.actor(wanted, book.history.policy),
+        verifier=SshsigVerifier(),
+        clock=now,
+    )
+    return wired

@@ -1,0 +1,87 @@
+"""`apply`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from migrate_flow.cli.options import As, Env, Format, Output
+from migrate_flow.cli.output import emit, note
+from migrate_flow.cli.progress import drain
+from migrate_flow.cli.session import interactive, workspace
+from migrate_flow.errors import Refused, UsageError
+
+
+def apply(
+    ctx: typer.Context,
+    env: Env,
+    rev: Annotated[str, typer.Argument(metavar="[REV]", help="Up to and including this one; default: head.")] = "head",
+    ready: Annotated[bool, typer.Option("--ready", help="Apply what is ready before the first blocked one.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, change nothing.")] = False,
+    confirm: Annotated[str, typer.Option("--confirm", metavar="ENV", help="Answers the typed confirmation.")] = "",
+    digest: Annotated[str, typer.Option("--plan", metavar="DIGEST", help="Refuse if the plan is another.")] = "",
+    actor: As = "",
+    format_name: Format = "table",
+    output: Output = None,
+) -> None:
+    """Apply pending migrations to an environment, if every gate lets them."""
+    from migrate_flow.services.apply import Request
+    from migrate_flow.services.apply import apply as run
+    from migrate_flow.services.plan import plan as make
+    from migrate_flow.views import applying
+
+    space = workspace(ctx, actor, format_name)
+    if dry_run or (space.rules(env).confirm and confirm != env):
+        planned = make(space, env, rev)
+        if dry_run:
+            emit(ctx, applying.plan(planned), format_name, output)
+            raise typer.Exit(0 if planned.allowed else 1)
+        if planned.steps and (planned.allowed or (ready and planned.ready())):
+            _confirm(ctx, env, confirm, applying.plan(planned))
+            digest = digest or planned.digest
+    report = drain(run(space, Request(env, rev, ready, digest)))
+    emit(ctx, applying.applied(report), format_name, output)
+    if report.interrupted is not None:
+        raise report.interrupted
+    raise typer.Exit(exit_code(report, ready=ready))
+
+
+def _confirm(ctx: typer.Context, env: str, given: str, planned: object) -> None:
+    """Raises UsageError where nobody can be asked, Refused for another answer."""
+    from migrate_flow.core.document import Document
+
+    if given:
+        raise Refused(f"--confirm says {given!r}, the environment is {env}", hint=f"--confirm {env}", where="--confirm")
+    if not interactive(ctx):
+        raise UsageError(
+            f"{env} asks for a typed confirmation", hint=f"add --confirm {env}", where=f"[environments.{env}] confirm"
+        )
+    if isinstance(planned, Document):
+        emit(ctx, planned)
+    answer = typer.prompt(f"type {env} to apply this", default="", show_default=False, err=True)
+    if answer.strip() != env:
+        note("nothing was applied")
+        raise typer.Exit(1)
+
+
+def exit_code(report: object, *, ready: bool) -> int:
+    """3 failed, 6 partial, 1 blocked, 0 done."""
+    from migrate_flow.core.plan import Outcome
+    from migrate_flow.services.apply import Applied
+
+    if not isinstance(report, Applied):
+        return 70
+    match report.worst:
+        case Outcome.FAILED:
+            return 3
+        case Outcome.PARTIAL:
+            return 6
+        case Outcome.BLOCKED:
+            return 0 if ready and report.plan.gates.allowed else 1
+        case _:
+            return 0 if report.allowed or ready else 1
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(apply)

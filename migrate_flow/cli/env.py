@@ -1,0 +1,78 @@
+"""`env list`, `env test`, `env login`, `env logout`"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from migrate_flow.cli.options import Format, Output
+from migrate_flow.cli.output import check_format, emit, note
+from migrate_flow.cli.session import config, interactive
+from migrate_flow.errors import UsageError
+
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The environments and their databases.")
+Name = Annotated[str, typer.Argument(metavar="ENV", help="The environment's name.")]
+
+
+@group.command("list")
+def list_(ctx: typer.Context, format_name: Format = "table", output: Output = None) -> None:
+    """The environments as configured, without secrets."""
+    from migrate_flow.services.environments import listed
+    from migrate_flow.views import project
+
+    check_format(format_name)
+    emit(ctx, project.environments(listed(config(ctx))), format_name, output)
+
+
+@group.command("test")
+def check(
+    ctx: typer.Context,
+    env: Annotated[str, typer.Argument(metavar="[ENV]", help="Default: all.")] = "",
+    format_name: Format = "table",
+    output: Output = None,
+) -> None:
+    """Whether each database answers, can be written, and is the one that it should be. Exit 1 if not."""
+    from migrate_flow import bootstrap
+    from migrate_flow.services.environments import tested
+    from migrate_flow.views import project
+
+    check_format(format_name)
+    settings = config(ctx)
+    names = [bootstrap.known_environment(settings, env)] if env else list(settings.environments)
+    found = tested(
+        settings, names, lambda name: bootstrap.target(settings, name, ""), bootstrap.connection_hints(settings)
+    )
+    emit(ctx, project.tested(found), format_name, output)
+    raise typer.Exit(0 if all(item.ok for item in found) else 1)
+
+
+@group.command()
+def login(ctx: typer.Context, env: Name) -> None:
+    """Put an environment's URL or password into the OS keyring; read from a prompt or stdin, never an argument."""
+    from migrate_flow import bootstrap
+
+    settings = config(ctx)
+    name = bootstrap.known_environment(settings, env)
+    what = bootstrap.login_asks(settings, name)
+    asked = interactive(ctx)
+    secret = typer.prompt(what, hide_input=True, err=True) if asked else sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise UsageError("nothing was given", hint=f"migrate-flow env login {name} < FILE", where="stdin")
+    bootstrap.login(settings, name, secret)
+    note(f"stored in the OS keyring; try it: migrate-flow env test {name}")
+
+
+@group.command()
+def logout(ctx: typer.Context, env: Name) -> None:
+    """Take it out of the OS keyring again."""
+    from migrate_flow import bootstrap
+
+    settings = config(ctx)
+    name = bootstrap.known_environment(settings, env)
+    note(f"{name}: forgotten" if bootstrap.logout(settings, name) else f"{name}: nothing was stored")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="env")

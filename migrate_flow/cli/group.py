@@ -1,0 +1,98 @@
+"""Turns every way in which a command can end into the promised exit code and error form."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
+from types import FrameType
+from typing import Any, NoReturn
+
+from typer._click.exceptions import ClickException
+from typer._click.exceptions import UsageError as ClickUsageError
+from typer.core import TyperGroup
+from typer.exceptions import Abort, TyperException
+
+from migrate_flow.cli.output import note, show_error
+from migrate_flow.core.redaction import redact
+from migrate_flow.errors import MigrateFlowError, UsageError
+
+INTERRUPTED, TERMINATED, BUG = 130, 143, 70
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the program is, so that it ends as cleanly as by Ctrl-C."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+class Group(TyperGroup):
+    """The top of the command tree."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        previous = _on_sigterm(_terminate)
+        try:
+            extra.pop("standalone_mode", None)
+            code = super().main(words, standalone_mode=False, **extra)
+        except BaseException as error:
+            code = _ended(error, words)
+        finally:
+            _on_sigterm(previous)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _on_sigterm(handler: Any) -> Any:
+    try:
+        return signal.signal(signal.SIGTERM, handler)
+    except ValueError:
+        return signal.SIG_DFL  # not in the main thread: an embedding program handles its own signals
+
+
+def _ended(error: BaseException, words: Sequence[str]) -> int:
+    as_json, debug = _wants_json(words), "--debug" in words
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else BUG
+    if debug and not isinstance(error, (ClickException, KeyboardInterrupt)):
+        note("".join(traceback.format_exception(error)))
+    if isinstance(error, MigrateFlowError):
+        show_error(error, as_json=as_json)
+        return error.exit_code
+    if isinstance(error, (ClickException, TyperException)):
+        show_error(_usage(error), as_json=as_json)
+        return UsageError.exit_code
+    if isinstance(error, Terminated):
+        note("terminated")
+        return TERMINATED
+    if isinstance(error, (KeyboardInterrupt, Abort, EOFError)):
+        note("interrupted")
+        return INTERRUPTED
+    show_error(_bug(error), as_json=as_json)
+    return BUG
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    return "--format=json" in words or any(one == "--format" and two == "json" for one, two in pairwise(words))
+
+
+def _usage(error: Exception) -> UsageError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "migrate-flow"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if isinstance(error, ClickUsageError) and not message:
+        message = "a command is missing"
+    return UsageError(message.rstrip(".").replace("\n", " "), hint=f"{path} --help", where=path)
+
+
+def _bug(error: BaseException) -> MigrateFlowError:
+    return MigrateFlowError(
+        f"a bug in migrate-flow: {type(error).__name__}: {redact(str(error))}",
+        hint="run it again with --debug before the command, and report what it prints",
+    )

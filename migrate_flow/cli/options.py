@@ -1,0 +1,31 @@
+"""Options that several commands share. Every one may stand before or after the command where the contract says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass
+class Globals:
+    """What stands before the command."""
+
+    config: Path | None = None
+    actor: str = ""
+    no_input: bool = False
+    no_color: bool = False
+    debug: bool = False
+
+
+As = Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose key signs.")]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of to stdout, in one piece.")
+]
+Env = Annotated[str, typer.Option("--env", metavar="ENV", help="The environment's name.")]
+Rev = Annotated[str, typer.Argument(metavar="REV", help="A revision: id, unique prefix of 4 or more, or head.")]
+Message = Annotated[str, typer.Option("-m", "--message", metavar="TEXT", help="A comment, recorded with the entry.")]
+Why = Annotated[str, typer.Option("-m", "--message", metavar="WHY", help="The reason, recorded with the entry.")]

@@ -1,0 +1,102 @@
+"""Where documents and errors leave the program: data on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from migrate_flow.cli.options import Globals
+from migrate_flow.core.document import Document
+from migrate_flow.core.redaction import redact
+from migrate_flow.core.text import safe
+from migrate_flow.errors import MigrateFlowError, UsageError
+
+FORMATS = ("table", "json")
+
+
+def emit(ctx: typer.Context, document: Document, name: str = "table", output: Path | None = None) -> None:
+    """Show a document; a closed stdout never changes what was done. Raises UsageError."""
+    from migrate_flow.formats import Medium, render
+
+    check_format(name)
+    if output is not None:
+        buffer = io.StringIO()
+        render(document, name, Medium(buffer))
+        write_atomically(output, buffer.getvalue())
+        return
+    try:
+        render(document, name, Medium(sys.stdout, width(sys.stdout), wants_color(ctx, sys.stdout)))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more. What was done is done, and the exit code still says so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_format(name: str) -> None:
+    """Before anything is done: a format that does not exist must not be found out afterwards."""
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(FORMATS)}", where="--format")
+
+
+def width(stream: TextIO) -> int:
+    """Columns of a terminal; 0 where the stream is none, so that nothing is cut for a reader that is a program."""
+    return shutil.get_terminal_size().columns if stream.isatty() else 0
+
+
+def wants_color(ctx: typer.Context | None, stream: TextIO) -> bool:
+    options = ctx.obj if ctx is not None and isinstance(ctx.obj, Globals) else Globals()
+    quiet = options.no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not quiet
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal; never data."""
+    try:
+        print(safe(redact(text)), file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        return
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole file or none of it. Raises UsageError."""
+    try:
+        target = path.resolve() if path.is_symlink() else path
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        Path(file.name).chmod(mode)
+        Path(file.name).replace(target)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be written: {error.strerror}", hint="choose another path", where="--output"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def show_error(error: MigrateFlowError, *, as_json: bool) -> None:
+    """One error, in the promised form: text on stderr, or JSON on stdout and nothing else."""
+    message, hint, where = (redact(text) for text in (error.message, error.hint, str(error.where)))
+    if as_json:
+        import json
+
+        values = {"code": error.code, "message": message, "hint": hint, "where": where}
+        print(json.dumps({"schema": "migrate-flow/error/1", "error": values}, indent=2), flush=True)  # noqa: T201
+        return
+    note(f"error: {message}")
+    if where:
+        note(f"where: {where}")
+    note(f"hint: {hint}")

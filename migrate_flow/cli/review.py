@@ -1,0 +1,57 @@
+"""`review`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from migrate_flow.cli.options import As, Format, Message, Output, Rev
+from migrate_flow.cli.output import emit
+from migrate_flow.cli.session import interactive, workspace
+from migrate_flow.errors import UsageError
+
+
+def review(
+    ctx: typer.Context,
+    rev: Rev,
+    approve: Annotated[bool, typer.Option("--approve", help="These bytes are right.")] = False,
+    request_changes: Annotated[bool, typer.Option("--request-changes", help="They are not; -m says why.")] = False,
+    message: Message = "",
+    actor: As = "",
+    format_name: Format = "table",
+    output: Output = None,
+) -> None:
+    """As a peer, say what you think of a migration; without a flag it is shown first, then asked for."""
+    from migrate_flow.services.review import review as record
+    from migrate_flow.views import attesting
+
+    if approve and request_changes:
+        raise UsageError("--approve and --request-changes exclude each other", hint=f"migrate-flow review {rev}")
+    space = workspace(ctx, actor, format_name)
+    verdict = "approve" if approve else "request-changes" if request_changes else ""
+    if not verdict:
+        verdict, message = _ask(ctx, space, rev, message)
+    emit(ctx, attesting.attested(record(space, rev, verdict, message), "review"), format_name, output)
+
+
+def _ask(ctx: typer.Context, space: object, rev: str, message: str) -> tuple[str, str]:
+    from migrate_flow.services.show import show
+    from migrate_flow.services.workspace import Workspace
+    from migrate_flow.views import board
+
+    if not interactive(ctx) or not isinstance(space, Workspace):
+        raise UsageError(
+            "say --approve or --request-changes", hint=f"migrate-flow review {rev} --approve", where="review"
+        )
+    emit(ctx, board.show(show(space, rev)))
+    answer = typer.prompt("approve, request-changes, or nothing", default="nothing", err=True).strip()
+    if answer not in ("approve", "request-changes"):
+        raise typer.Exit(0)
+    if answer == "request-changes" and not message:
+        message = typer.prompt("what has to change", err=True)
+    return answer, message
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(review)

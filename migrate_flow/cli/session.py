@@ -1,0 +1,51 @@
+"""From the options of a command to a workspace, and the questions that a terminal may be asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from migrate_flow.cli.options import Globals
+from migrate_flow.cli.output import check_format
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.services.workspace import Workspace
+
+
+def options(ctx: typer.Context) -> Globals:
+    return ctx.obj if isinstance(ctx.obj, Globals) else Globals()
+
+
+def workspace(ctx: typer.Context, actor: str = "", format_name: str = "table") -> Workspace:
+    """The project here, wired. Raises ConfigError, LedgerError, UsageError."""
+    from migrate_flow import bootstrap
+
+    check_format(format_name)
+    return bootstrap.workspace(options(ctx).config, (actor or options(ctx).actor).strip().lower())
+
+
+def config(ctx: typer.Context) -> Config:
+    from migrate_flow import bootstrap
+
+    return bootstrap.load_config(options(ctx).config)
+
+
+def interactive(ctx: typer.Context) -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not options(ctx).no_input
+
+
+def project_root(ctx: typer.Context) -> Path | None:
+    """The folder of migrate-flow.toml, None outside a project."""
+    from migrate_flow.config.load import find
+    from migrate_flow.errors import ConfigError
+
+    given = options(ctx).config
+    try:
+        return (given if given is not None else find(Path.cwd())).absolute().parent
+    except ConfigError:
+        return None

@@ -1,0 +1,21 @@
+"""`show`"""
+
+from __future__ import annotations
+
+import typer
+
+from migrate_flow.cli.options import As, Format, Output, Rev
+from migrate_flow.cli.output import emit
+from migrate_flow.cli.session import workspace
+
+
+def show(ctx: typer.Context, rev: Rev, actor: As = "", format_name: Format = "table", output: Output = None) -> None:
+    """All about one migration: documentation, SQL, state, entries."""
+    from migrate_flow.services.show import show as read
+    from migrate_flow.views import board
+
+    emit(ctx, board.show(read(workspace(ctx, actor, format_name), rev)), format_name, output)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(show)

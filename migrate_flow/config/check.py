@@ -1,0 +1,45 @@
+"""All that is wrong with a file of the right shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrate_flow.config import check_environments, check_people, urls
+from migrate_flow.config.model import File
+from migrate_flow.config.problem import Problem, shown
+
+_LEDGERS = ("sqlite", "postgresql")
+_SCRATCH = {"postgresql": ("postgresql",), "mysql": ("mysql", "mariadb")}
+
+
+def problems(file: File) -> list[Problem]:
+    """In the order of the file's sections; empty if the file can be used."""
+    return [
+        *_ledger(file),
+        *check_environments.problems(file.environments),
+        *check_people.problems(file.people),
+        *_rehearsal(file),
+    ]
+
+
+def _ledger(file: File) -> Iterator[Problem]:
+    if flaw := urls.flaw(file.ledger.url, _LEDGERS, name="ledger"):
+        yield Problem(("ledger", "url"), *flaw)
+    if bool(file.ledger.id) != bool(file.ledger.genesis):
+        missing = "genesis" if file.ledger.id else "id"
+        hint = "restore both lines from version control: init wrote them together"
+        yield Problem(("ledger", missing), "id and genesis belong together", hint)
+
+
+def _rehearsal(file: File) -> Iterator[Problem]:
+    for key, allowed in _SCRATCH.items():
+        url = getattr(file.rehearsal, key)
+        if url and (flaw := urls.flaw(url, allowed, name="scratch")):
+            yield Problem(("rehearsal", key), *flaw)
+    baseline = file.rehearsal.baseline or ""
+    kind, colon, name = baseline.partition(":")
+    if kind == "environment" and colon and name.strip() not in file.environments:
+        hint = f"one of: {', '.join(f'environment:{shown(known)}' for known in file.environments)}"
+        yield Problem(("rehearsal", "baseline"), f"no environment {shown(name.strip())}", hint)
+    if kind == "command" and colon and not name.strip():
+        yield Problem(("rehearsal", "baseline"), "no command", 'write baseline = "command: …"')

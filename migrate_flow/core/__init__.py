@@ -1,0 +1,1 @@
+"""What the product knows without looking at the world: standard library only, no I/O, no clock."""

@@ -1,0 +1,138 @@
+"""The behaviour digest: what a script does, whatever its comments, docstrings and layout say.
+
+``ast.dump`` is no base for it: its text, the fields of nodes and their defaults differ between versions of Python.
+The tree is walked here instead, with everything left out that is empty, positional or newer than 3.11.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import warnings
+from collections.abc import Iterable
+
+TAG = "ast1:sha256:"
+
+# ctx follows from the place in the tree; kind is the u of u"…"; the rest is for type checkers.
+_SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+_DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def syntax_tree(source: bytes) -> ast.Module:
+    """Parse as the import system would: PEP 263 declarations, byte order mark, any line ends.
+
+    Raises SyntaxError for everything that stops the parser, whatever the version calls it. Prints no warnings.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\d" in a plain string is the script's business
+        try:
+            return ast.parse(source)
+        except (RecursionError, MemoryError):
+            raise SyntaxError("nested too deeply") from None
+        except (ValueError, LookupError, OverflowError):
+            raise SyntaxError("not a Python source") from None
+
+
+def behaviour_digest(source: bytes) -> str:
+    """``ast1:sha256:<hex>`` of the syntax tree without comments, docstrings and positions; "" if it does not parse.
+
+    The same on Python 3.11 to 3.14 for a source that all of them understand.
+    """
+    try:
+        return tree_digest(syntax_tree(source))
+    except SyntaxError:
+        return ""
+
+
+def tree_digest(tree: ast.Module) -> str:
+    """The digest of a tree already parsed."""
+    return TAG + hashlib.sha256(b"".join(_tokens(tree))).hexdigest()
+
+
+def _tokens(tree: ast.Module) -> Iterable[bytes]:
+    """An unambiguous byte form of the tree. A stack instead of recursion: generated scripts nest deeply."""
+    keep_docs = _reads_docstrings(tree)
+    stack: list[object] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, bytes):
+            yield item
+        elif isinstance(item, ast.Constant):
+            yield _scalar(item.value)
+        elif isinstance(item, ast.AST):
+            yield b"(" + type(item).__name__.encode()
+            stack.append(b")")
+            for name, value in reversed(_fields(item, keep_docs)):
+                stack.append(value)
+                stack.append(b" " + name.encode() + b"=")
+        elif isinstance(item, list):
+            yield b"["
+            stack.append(b"]")
+            stack.extend(reversed(item))
+        else:
+            yield _scalar(item)
+
+
+def _fields(node: ast.AST, keep_docs: bool) -> list[tuple[str, object]]:
+    """The fields that mean something, by name: nothing that is None or an empty list, so new fields don't show."""
+    found: list[tuple[str, object]] = []
+    for name in sorted(node._fields):
+        value = getattr(node, name, None)
+        if name in _SKIPPED:
+            continue
+        if name == "body" and isinstance(node, _DOCUMENTED) and not keep_docs:
+            value = _without_docstring(node)
+        elif isinstance(node, ast.JoinedStr) and name == "values":
+            value = _joined(node.values)
+        elif name == "format_spec" and isinstance(value, ast.JoinedStr) and not _joined(value.values):
+            continue  # f"{x:}": an empty spec is there in some versions and not in others
+        if value is not None and value != []:
+            found.append((name, value))
+    return found
+
+
+def _reads_docstrings(tree: ast.Module) -> bool:
+    """A script that uses ``__doc__`` (as a table's comment, say) behaves differently when a docstring changes."""
+    return any(
+        (isinstance(n, ast.Name) and n.id == "__doc__") or (isinstance(n, ast.Attribute) and n.attr == "__doc__")
+        for n in ast.walk(tree)
+    )
+
+
+def _without_docstring(
+    node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+) -> list[ast.stmt]:
+    match node.body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            # a body that was its docstring alone does what ``pass`` does
+            return rest or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+        case body:
+            return body
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string with neighbouring texts merged: 3.11 and 3.12 cut them in different places."""
+    parts: list[ast.expr] = []
+    for value in values:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            last = parts[-1] if parts else None
+            if isinstance(last, ast.Constant):
+                parts[-1] = ast.Constant(str(last.value) + value.value)
+            elif value.value:
+                parts.append(value)
+        else:
+            parts.append(value)
+    return parts
+
+
+def _scalar(value: object) -> bytes:
+    """A constant with its type and length. Not repr() for text: what it escapes depends on the Unicode version."""
+    if isinstance(value, str):
+        raw = value.encode("utf-8", "surrogatepass")
+    elif isinstance(value, bytes):
+        raw = value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        raw = hex(value).encode()  # repr() refuses more than 4300 digits
+    else:
+        raw = repr(value).encode()
+    return b"%s:%d:%s" % (type(value).__name__.encode(), len(raw), raw)

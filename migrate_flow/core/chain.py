@@ -1,0 +1,28 @@
+"""The hash chain: hash(n) = sha256(hash(n-1) ‖ sha256(statement) ‖ sha256(signature)); hash(0) is 32 zero bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+ORIGIN = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A position in the ledger. seq: 0 for an empty ledger. hash: 64 hex digits."""
+
+    seq: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.seq}:sha256:{self.hash}"
+
+
+EMPTY = Head(0, ORIGIN)
+
+
+def link(prev: str, statement: bytes, signature: str) -> str:
+    """Hash (hex) of the entry that follows prev (hex)."""
+    signed = hashlib.sha256(signature.encode()).digest()
+    return hashlib.sha256(bytes.fromhex(prev) + hashlib.sha256(statement).digest() + signed).hexdigest()

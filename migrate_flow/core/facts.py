@@ -1,0 +1,96 @@
+"""What the gates look at. Collected once by `services.facts`; the gates are pure functions of these values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from migrate_flow.core.history import Application, History, TargetRecord
+from migrate_flow.core.policy import EnvironmentRules, Policy
+from migrate_flow.core.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The row by which a target says which database it is. version_schema: empty for the default schema."""
+
+    uuid: str
+    project: str
+    environment: str
+    ledger: str
+    version_table: str = "alembic_version"
+    version_schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Committed in the target in the same transaction as the change of Alembic's version table."""
+
+    attempt: str
+    revision: str
+    direction: str
+    manifest: str
+    from_heads: tuple[str, ...]
+    to_heads: tuple[str, ...]
+    ledger_seq: int
+    ledger_hash: str
+    intent_hash: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A target as our own connection saw it. problem: why it could not be looked at, empty if it could.
+
+    tables: names of tables that are not ours, at most a few. heads: rows of the version table, None where the
+    target has no identity row yet (so the version table's name is not known). obstacle: why it can't be written
+    (read-only, replica), empty if it can.
+    """
+
+    dialect: str = ""
+    problem: str = ""
+    server: str = ""
+    tables: tuple[str, ...] = ()
+    identity: Identity | None = None
+    heads: tuple[str, ...] | None = None
+    receipt: Receipt | None = None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never."""
+
+    digest: str
+    in_force: bool
+    recorded: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """One revision, one environment, one direction, now.
+
+    actor: whose key would sign, empty if none is here. target: what the ledger knows of the observed database.
+    manifest: of the script in this checkout, empty if it is not here. upstream: the latest word of each upstream
+    environment on this revision. missing_ancestors: not applied and not earlier in the same plan.
+    conflicting_heads: several heads where one is asked for. alarms: what contradicts ledger and target.
+    """
+
+    revision: str
+    rules: EnvironmentRules
+    history: History
+    policy: Policy
+    policy_file: PolicyFile
+    standing: Standing
+    manifest: str
+    behaviour: str
+    actor: str
+    now: datetime
+    observation: Observation
+    target: TargetRecord | None
+    missing_ancestors: tuple[str, ...] = ()
+    upstream: Mapping[str, Application | None] = field(default_factory=dict)
+    conflicting_heads: tuple[str, ...] = ()
+    signature_problems: tuple[str, ...] = ()
+    waived: frozenset[str] = frozenset()

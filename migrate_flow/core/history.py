@@ -1,0 +1,191 @@
+"""What the entries amount to: policies in order, what was said of each revision, what stands in each target.
+
+These records are built up by `lifecycle.fold` and only read elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from migrate_flow.core.chain import EMPTY, ORIGIN, Head
+from migrate_flow.core.entry import Subject
+from migrate_flow.core.policy import Policy
+
+
+class Applied(StrEnum):
+    """How a revision stands in one target."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    OPEN = "open"
+    ROLLED_BACK = "rolled-back"
+    GRANDFATHERED = "grandfathered"
+    OUT_OF_BAND = "out-of-band"
+
+
+STANDING_STATES = frozenset({Applied.APPLIED, Applied.GRANDFATHERED, Applied.OUT_OF_BAND})
+
+
+@dataclass(slots=True)
+class Attestation:
+    """One signed statement, decoded. flaw: why it does not count, empty if it does. key: the signing public key."""
+
+    seq: int
+    kind: str
+    actor: str
+    key: str
+    at: datetime
+    revision: str
+    manifest: str
+    fields: Mapping[str, Any] = field(repr=False)
+    subjects: tuple[Subject, ...] = field(default=(), repr=False)
+    flaw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A policy that was in force from seq on. number counts from 1."""
+
+    seq: int
+    number: int
+    policy: Policy
+    by: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class RevisionRecord:
+    """Everything that was said of one revision, in the ledger's order."""
+
+    id: str
+    created: list[Attestation] = field(default_factory=list)
+    self_reviews: list[Attestation] = field(default_factory=list)
+    reviews: list[Attestation] = field(default_factory=list)
+    approvals: list[Attestation] = field(default_factory=list)
+    waivers: list[Attestation] = field(default_factory=list)
+    adopted: dict[str, str] = field(default_factory=dict)  # environment -> manifest
+    seqs: list[int] = field(default_factory=list)
+
+    def last_self_review(self) -> Attestation | None:
+        return next((said for said in reversed(self.self_reviews) if not said.flaw), None)
+
+    def last_content(self) -> Attestation | None:
+        """The newest entry that stored the script's bytes: a self-review, else `created`."""
+        stored = [said for said in (*self.created, *self.self_reviews) if not said.flaw]
+        return max(stored, key=lambda said: said.seq, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The latest word on one revision in one target."""
+
+    revision: str
+    state: Applied
+    at: datetime
+    by: str
+    seq: int
+    manifest: str
+    behaviour: str = ""
+    attempt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An intent whose outcome is not recorded yet. operator: host and pid of the process."""
+
+    id: str
+    seq: int
+    revision: str
+    direction: str
+    manifest: str
+    behaviour: str
+    from_heads: tuple[str, ...]
+    by: str
+    at: datetime
+    operator: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class TargetRecord:
+    """What the ledger says of one database. heads: None until something was recorded."""
+
+    uuid: str
+    applications: dict[str, Application] = field(default_factory=dict)
+    heads: tuple[str, ...] | None = None
+    version_table: Mapping[str, Any] | None = None
+    attempt: Attempt | None = None
+    adopted_at: int = 0
+
+    def stands(self, revision: str) -> bool:
+        application = self.applications.get(revision)
+        return application is not None and application.state in STANDING_STATES
+
+    def standing(self) -> frozenset[str]:
+        """Revisions that are applied in this target, however they came there."""
+        return frozenset(revision for revision in self.applications if self.stands(revision))
+
+    def put(self, application: Application) -> None:
+        self.applications[application.revision] = application
+
+
+@dataclass(slots=True)
+class EnvironmentRecord:
+    """The targets of one environment: one, but for personal environments; retired ones are kept apart."""
+
+    name: str
+    targets: dict[str, TargetRecord] = field(default_factory=dict)
+    retired: dict[str, TargetRecord] = field(default_factory=dict)
+
+    def target(self, uuid: str) -> TargetRecord:
+        return self.targets.setdefault(uuid, TargetRecord(uuid))
+
+    def retire_all(self) -> None:
+        self.retired.update(self.targets)
+        self.targets.clear()
+
+    def latest(self, revision: str) -> Application | None:
+        """Over all targets: one where it stands before one where it does not, then the newest."""
+        found = [t.applications[revision] for t in self.targets.values() if revision in t.applications]
+        return max(found, key=lambda a: (a.state in STANDING_STATES, a.seq), default=None)
+
+    def open_attempts(self) -> list[tuple[TargetRecord, Attempt]]:
+        return [(target, target.attempt) for target in self.targets.values() if target.attempt]
+
+
+@dataclass(slots=True)
+class History:
+    """The whole ledger, understood."""
+
+    ledger: str = ""
+    project: str = ""
+    head: Head = EMPTY
+    genesis: str = ""
+    last_at: datetime | None = None
+    policies: list[PolicyVersion] = field(default_factory=list)
+    revisions: dict[str, RevisionRecord] = field(default_factory=dict)
+    environments: dict[str, EnvironmentRecord] = field(default_factory=dict)
+    flawed: list[Attestation] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=lambda: {0: ORIGIN}, repr=False)
+    nonces: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force. Raises ValueError where the ledger has no genesis."""
+        if not self.policies:
+            raise ValueError("the first entry does not open the ledger")
+        return self.policies[-1].policy
+
+    def record(self, revision: str) -> RevisionRecord:
+        return self.revisions.get(revision) or RevisionRecord(revision)
+
+    def environment(self, name: str) -> EnvironmentRecord:
+        return self.environments.get(name) or EnvironmentRecord(name)
+
+    def policy_version(self, digest: str) -> PolicyVersion | None:
+        """The newest version with this digest."""
+        return next((version for version in reversed(self.policies) if version.policy.digest == digest), None)

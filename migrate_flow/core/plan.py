@@ -1,0 +1,75 @@
+"""What would run in one environment: steps in order, each with its decision, and a digest of what was decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from migrate_flow.core import canonical
+from migrate_flow.core.revision import Manifest
+from migrate_flow.core.verdict import Decision
+
+
+class Outcome(StrEnum):
+    """How a step ended, or that it has not run."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """sql: as rendered at the self-review, None where there is none (then sql_note says why)."""
+
+    revision: str
+    message: str
+    direction: str
+    manifest: Manifest
+    decision: Decision
+    sql: str | None
+    sql_note: str
+    risks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """target: the uuid of the database, empty if it is not claimed yet. gates: those about the target."""
+
+    environment: str
+    target: str
+    heads: tuple[str, ...]
+    steps: tuple[PlannedStep, ...]
+    gates: Decision
+    policy: str
+    notices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return self.gates.allowed and all(step.decision.allowed for step in self.steps)
+
+    @property
+    def digest(self) -> str:
+        """Over what was decided on: no time, no ledger head."""
+        return plan_digest(self.environment, self.target, self.heads, self.steps, self.policy)
+
+    def ready(self) -> tuple[PlannedStep, ...]:
+        """The steps before the first blocked one."""
+        blocked = next((i for i, step in enumerate(self.steps) if not step.decision.allowed), len(self.steps))
+        return self.steps[:blocked] if self.gates.allowed else ()
+
+
+def plan_digest(environment: str, target: str, heads: Sequence[str], steps: Sequence[PlannedStep], policy: str) -> str:
+    return canonical.digest(
+        {
+            "environment": environment,
+            "target": target,
+            "heads": sorted(heads),
+            "steps": [[step.revision, step.direction, step.manifest.digest] for step in steps],
+            "policy": policy,
+        }
+    )

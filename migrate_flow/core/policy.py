@@ -1,0 +1,186 @@
+"""The policy: who may say what, and what each environment asks for.
+
+The ledger's copy is in force; the file is a proposal. A policy is its *document* (plain JSON values) and the
+document's digest. Version 1 writes each of its keys always; a key that a later version adds is written only
+where it is set, so that an unchanged file keeps its digest over an upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from migrate_flow.core import canonical
+from migrate_flow.core.schedule import Window, parse_duration, parse_window
+from migrate_flow.core.traits import Traits
+
+POLICY_ADMIN = "policy-admin"
+
+
+class Level(StrEnum):
+    """What an environment requires, least first."""
+
+    CREATED = "created"
+    SELF_REVIEWED = "self-reviewed"
+    PEER_REVIEWED = "peer-reviewed"
+    APPROVED = "approved"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person, or a bot, with roles and public keys (``ssh-ed25519 AAAA…`` without comment)."""
+
+    name: str
+    roles: frozenset[str]
+    keys: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRules:
+    """The gate keys of one environment."""
+
+    name: str
+    dialect: str
+    requires: Level
+    upstream: tuple[str, ...] = ()
+    apply_roles: tuple[str, ...] = ()
+    confirm: bool = False
+    soak: timedelta | None = None
+    windows: tuple[Window, ...] = ()
+    personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """Riskier migrations need more: for these risks, at least these approvals by role."""
+
+    when: tuple[str, ...]
+    approvals: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A parsed policy document. environments: in the file's order."""
+
+    document: Mapping[str, Any]
+    digest: str
+    people: Mapping[str, Principal]
+    environments: Mapping[str, EnvironmentRules]
+    separation: str
+    peer_reviews: int
+    approvals: Mapping[str, int]
+    approval_expires: timedelta | None
+    escalations: tuple[Escalation, ...]
+    review_roles: frozenset[str]
+    admins: int
+    owners: Mapping[str, str] = field(repr=False)  # public key -> person
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Policy:
+        """Raises ValueError or KeyError if the document is not a version 1 policy."""
+        if document.get("v") != 1:
+            raise ValueError(f"policy version {document.get('v')!r} is not known to this version of migrate-flow")
+        people = {name: _principal(name, value) for name, value in document["people"].items()}
+        rules = document["policy"]
+        expires = rules["approval_expires"]
+        return Policy(
+            document=document,
+            digest=canonical.digest(document),
+            people=people,
+            environments={value["name"]: _environment(value) for value in document["environments"]},
+            separation=rules["separation"],
+            peer_reviews=rules["peer_reviews"],
+            approvals=rules["approvals"],
+            approval_expires=parse_duration(expires) if expires else None,
+            escalations=tuple(Escalation(tuple(e["when"]), e["approvals"]) for e in rules["escalations"]),
+            review_roles=frozenset(rules["review_roles"]),
+            admins=rules["admins"],
+            owners={key: person.name for person in people.values() for key in person.keys},
+        )
+
+    def holders(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """People who hold at least one of the roles, sorted."""
+        wanted = set(roles)
+        return tuple(sorted(name for name, person in self.people.items() if person.roles & wanted))
+
+    def has_role(self, person: str, roles: Iterable[str]) -> bool:
+        principal = self.people.get(person)
+        return principal is not None and bool(principal.roles & set(roles))
+
+    def risks(self, traits: Traits) -> tuple[str, ...]:
+        """The script's own risks, and each ``table:GLOB`` of an escalation that matches a table it touches."""
+        globs = {when for escalation in self.escalations for when in escalation.when if when.startswith("table:")}
+        hit = (glob for glob in globs if any(fnmatchcase(table, glob[6:]) for table in traits.tables))
+        return (*traits.risks, *sorted(hit))
+
+    def required_approvals(self, risks: Iterable[str]) -> dict[str, int]:
+        """Approvals by role: the maximum over the base rule and every escalation that matches a risk."""
+        found = set(risks)
+        needed = dict(self.approvals)
+        for escalation in self.escalations:
+            if found & set(escalation.when):
+                for role, count in escalation.approvals.items():
+                    needed[role] = max(needed.get(role, 0), count)
+        return needed
+
+    def final_environments(self) -> tuple[str, ...]:
+        """Environments that no other names as upstream."""
+        upstream = {name for rules in self.environments.values() for name in rules.upstream}
+        return tuple(name for name in self.environments if name not in upstream)
+
+
+def _principal(name: str, value: Mapping[str, Any]) -> Principal:
+    return Principal(name, frozenset(value["roles"]), tuple(value["keys"]), tuple(value["aliases"]))
+
+
+def _environment(value: Mapping[str, Any]) -> EnvironmentRules:
+    return EnvironmentRules(
+        name=value["name"],
+        dialect=value["dialect"],
+        requires=Level(value["requires"]),
+        upstream=tuple(value["upstream"]),
+        apply_roles=tuple(value["apply_roles"]),
+        confirm=value["confirm"],
+        soak=parse_duration(value["soak"]) if value["soak"] else None,
+        windows=tuple(parse_window(text) for text in value["windows"]),
+        personal=value["personal"],
+    )
+
+
+def shortages(policy: Policy) -> list[str]:
+    """What nobody can meet yet, in plain sentences; empty if every migration can reach `approved`.
+
+    Under strict separation author, peer reviewers and approvers are different people.
+    """
+    found: list[str] = []
+    reviewers = policy.holders(policy.review_roles)
+    if len(reviewers) < policy.peer_reviews + 1:
+        roles = " or ".join(sorted(policy.review_roles))
+        found.append(
+            f"peer review asks for {policy.peer_reviews} besides the author, but {_people(len(reviewers))} "
+            f"{'holds' if len(reviewers) == 1 else 'hold'} the role {roles}"
+        )
+    for role, count in policy.approvals.items():
+        holders = policy.holders([role])
+        if len(holders) < count:
+            found.append(f"approval asks for {count} × {role}, but {_people(len(holders))} has that role")
+    everybody = 1 + policy.peer_reviews + sum(policy.approvals.values())
+    needed = everybody if policy.separation == "strict" else everybody - 1
+    if not found and len(policy.people) < needed:
+        found.append(f"separation {policy.separation!r} needs {needed} people, the policy names {len(policy.people)}")
+    if len(policy.holders([POLICY_ADMIN])) < policy.admins:
+        found.append(f"policy changes ask for {policy.admins} × {POLICY_ADMIN}, too few hold that role")
+    return found
+
+
+def _people(count: int) -> str:
+    return {0: "nobody", 1: "one person"}.get(count, f"{count} people")

@@ -1,0 +1,199 @@
+"""How a migration stands: its state for given bytes, and who can move it on. Pure; the clock is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from migrate_flow.core.history import Attestation, RevisionRecord
+from migrate_flow.core.policy import Policy
+
+
+class State(StrEnum):
+    """The lifecycle, in order; `changes-requested`, `grandfathered` and `withdrawn` stand beside it."""
+
+    UNTRACKED = "untracked"
+    CREATED = "created"
+    SELF_REVIEWED = "self-reviewed"
+    CHANGES_REQUESTED = "changes-requested"
+    PEER_REVIEWED = "peer-reviewed"
+    APPROVED = "approved"
+    GRANDFATHERED = "grandfathered"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """missing_roles: approvals still missing, by role. may_review, may_approve: people who could act next.
+
+    uncounted: attestations about these bytes that do not count, each with the reason.
+    """
+
+    state: State
+    manifest: str
+    stale: str = ""
+    contributors: frozenset[str] = frozenset()
+    self_review: Attestation | None = None
+    reviews: tuple[Attestation, ...] = ()
+    objections: tuple[Attestation, ...] = ()
+    approvals: tuple[Attestation, ...] = ()
+    reviews_missing: int = 0
+    missing_roles: Mapping[str, int] = field(default_factory=dict)
+    may_review: tuple[str, ...] = ()
+    may_approve: tuple[str, ...] = ()
+    uncounted: tuple[tuple[Attestation, str], ...] = ()
+
+
+def contributors(record: RevisionRecord) -> frozenset[str]:
+    """The signers of `created` and `self-reviewed`, and whom those entries name; they only grow."""
+    found: set[str] = set()
+    for said in (*record.created, *record.self_reviews):
+        if not said.flaw:
+            found.update((said.actor, *said.fields.get("contributors", ())))
+    return frozenset(found)
+
+
+def stand(
+    record: RevisionRecord,
+    manifest: str | None,
+    policy: Policy,
+    *,
+    risks: Iterable[str] = (),
+    now: datetime | None = None,
+    approvals_after: int = 0,
+) -> Standing:
+    """The standing of these bytes (None: the script is not here, so the bytes that the ledger last stored).
+
+    approvals_after: attestations of approval up to this position don't count (after a rollback).
+    """
+    stored = record.last_content()
+    current = manifest or (stored.manifest if stored else next(iter(record.adopted.values()), ""))
+    authors = contributors(record)
+    self_review = record.last_self_review()
+    if self_review is not None and self_review.manifest != current:
+        self_review = None
+    tally = _Tally(policy, authors, current, now, approvals_after)
+    tally.count(record)
+    missing = {r: n - tally.by_role(r) for r, n in policy.required_approvals(risks).items() if n > tally.by_role(r)}
+    reviews_missing = max(0, policy.peer_reviews - len(tally.reviews))
+    return Standing(
+        state=_state(record, self_review, tally, reviews_missing, missing),
+        manifest=current,
+        stale=_stale(record, current),
+        contributors=authors,
+        self_review=self_review,
+        reviews=tuple(tally.reviews.values()),
+        objections=tuple(tally.objections.values()),
+        approvals=tuple(tally.approvals.values()),
+        reviews_missing=reviews_missing,
+        missing_roles=missing,
+        may_review=tuple(
+            p for p in policy.holders(policy.review_roles) if p not in tally.reviews and not tally.bars_review(p)
+        ),
+        may_approve=tuple(p for p in policy.holders(missing) if not tally.bars_approval(p)),
+        uncounted=tuple(tally.uncounted),
+    )
+
+
+class _Tally:
+    """Counts reviews and approvals of one manifest in the ledger's order, one person once."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        authors: frozenset[str],
+        manifest: str,
+        now: datetime | None,
+        approvals_after: int,
+    ) -> None:
+        self.policy, self.authors, self.manifest = policy, authors, manifest
+        self.now, self.approvals_after = now, approvals_after
+        self.reviews: dict[str, Attestation] = {}
+        self.objections: dict[str, Attestation] = {}
+        self.approvals: dict[str, Attestation] = {}
+        self.uncounted: list[tuple[Attestation, str]] = []
+
+    def count(self, record: RevisionRecord) -> None:
+        spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest]
+        for said in sorted(spoken, key=lambda said: said.seq):
+            reason = said.flaw or (self._count_review(said) if "verdict" in said.fields else self._count_approval(said))
+            if reason:
+                self.uncounted.append((said, reason))
+
+    def _count_review(self, said: Attestation) -> str:
+        if said.actor in self.authors:
+            return f"{said.actor} contributed to this migration"
+        if said.fields["verdict"] == "request-changes":
+            self.reviews.pop(said.actor, None)
+            self.objections[said.actor] = said
+            return ""
+        self.objections.pop(said.actor, None)  # theirs to take back, even where they can't count as a reviewer
+        if barred := self.bars_review(said.actor):
+            return barred
+        self.reviews[said.actor] = said
+        return ""
+
+    def _count_approval(self, said: Attestation) -> str:
+        if barred := self.bars_approval(said.actor):
+            return barred
+        if said.seq <= self.approvals_after:
+            return "rolled back since, approve again"
+        expires = self.policy.approval_expires
+        if expires is not None and self.now is not None and said.at + expires < self.now:
+            return f"expired: older than {self.policy.document['policy']['approval_expires']}"
+        self.approvals[said.actor] = said
+        return ""
+
+    def bars_review(self, person: str) -> str:
+        """Why this person can't be a peer reviewer of these bytes; empty if they can."""
+        if person in self.authors:
+            return f"{person} contributed to this migration"
+        if self.policy.separation == "strict" and person in self.approvals:
+            return f"{person} approved it: author, reviewer and approver are three people"
+        return ""
+
+    def bars_approval(self, person: str) -> str:
+        """Why this person can't approve these bytes (again); empty if they can."""
+        if person in self.authors:
+            return f"{person} contributed to this migration"
+        if self.policy.separation == "strict" and person in self.reviews:
+            return f"{person} reviewed it: author, reviewer and approver are three people"
+        if person in self.approvals:
+            return f"{person} approved already, as {self.approvals[person].fields['role']}"
+        return ""
+
+    def by_role(self, role: str) -> int:
+        return sum(said.fields["role"] == role for said in self.approvals.values())
+
+
+def _state(
+    record: RevisionRecord,
+    self_review: Attestation | None,
+    tally: _Tally,
+    reviews_missing: int,
+    missing: Mapping[str, int],
+) -> State:
+    if not any(not said.flaw for said in (*record.created, *record.self_reviews)):
+        return State.GRANDFATHERED if record.adopted else State.UNTRACKED
+    if self_review is None:
+        return State.CREATED
+    if tally.objections:
+        return State.CHANGES_REQUESTED
+    if reviews_missing:
+        return State.SELF_REVIEWED
+    return State.PEER_REVIEWED if missing else State.APPROVED
+
+
+def _stale(record: RevisionRecord, current: str) -> str:
+    """What was said of other bytes, newest first; empty if nothing is stale."""
+    if record.adopted and current not in record.adopted.values() and not record.created:
+        return "the script changed since it was adopted"
+    last = record.last_self_review()
+    if last is None or last.manifest == current:
+        return ""
+    said = [s for s in (*record.self_reviews, *record.reviews, *record.approvals) if not s.flaw]
+    newest = max((s for s in said if s.manifest == last.manifest), key=lambda s: s.seq)
+    deed = {"migration.approved": "approval", "migration.reviewed": "review"}.get(newest.kind, "self-review")
+    return f"the script changed since the {deed} by {newest.actor} (entry {newest.seq})"

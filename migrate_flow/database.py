@@ -1,0 +1,162 @@
+"""From an environment's configuration to its database, on connections of our own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from migrate_flow.core.facts import Identity, Observation, Receipt
+from migrate_flow.core.redaction import redact, remember
+from migrate_flow.dialects import Dialect, dialect_for
+from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
+
+Secret = Callable[[str], str | None]
+_SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")
+
+
+def resolve_url(text: str, environment: str, keyring_secret: Secret) -> URL:
+    """The URL that a configuration value means: a literal, ``env:NAME`` or ``keyring:NAME``.
+
+    Every secret in it is remembered for the redactor. Raises ConfigError, never with the value in it.
+    """
+    where = f"[environments.{environment}] url"
+    kind, _, name = text.partition(":")
+    if kind == "env":
+        value = os.environ.get(name, "")
+        if not value:
+            raise ConfigError(
+                f"the variable {name} is not set, which holds the URL of {environment}",
+                hint=f"export {name}='dialect://user:password@host/database'",
+                where=where,
+            )
+    elif kind == "keyring":
+        value = keyring_secret(name) or ""
+        if not value:
+            raise ConfigError(
+                f"the keyring holds no URL under {name!r}", hint=f"migrate-flow env login {environment}", where=where
+            )
+    else:
+        value = text
+    return parse_url(value, where)
+
+
+def parse_url(value: str, where: str) -> URL:
+    """Raises ConfigError without repeating the value."""
+    try:
+        url = make_url(value.strip())
+        backend = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "the URL can't be read",
+            hint="dialect://user:password@host:port/database, special characters in the password %-encoded",
+            where=where,
+        ) from None
+    remember(url.password if isinstance(url.password, str) else None)
+    for parameter in _SECRET_PARAMETERS:
+        given = url.query.get(parameter)
+        for secret in (given,) if isinstance(given, str) else given or ():
+            remember(secret)
+    if backend != "sqlite" and not url.database:
+        raise ConfigError("the URL names no database", hint="dialect://user@host:port/database", where=where)
+    return url
+
+
+@dataclass(frozen=True)
+class DatabaseTarget:
+    """Implements `Target`. root: the folder that relative SQLite paths start from."""
+
+    environment: str
+    dialect: str
+    root: Path
+    person: str
+    url: Callable[[], URL]
+
+    def observe(self) -> Observation:
+        try:
+            url = self.url()
+            if (backend := url.get_backend_name()) != self.dialect:
+                return Observation(dialect=backend)
+            engine = self._dialect.engine(url, self.root, self._application)
+            if engine is None:
+                return Observation(dialect=self.dialect, server="no database yet")
+            with _disposed(engine), engine.connect() as connection:
+                identity = self._dialect.tables.read_identity(connection)
+                return Observation(
+                    dialect=self.dialect,
+                    server=self._dialect.server(connection),
+                    tables=self._dialect.foreign_tables(connection),
+                    identity=identity,
+                    heads=self._dialect.tables.read_heads(connection, identity) if identity else None,
+                    receipt=self._dialect.tables.read_receipt(connection),
+                    obstacle=self._dialect.obstacle(connection),
+                )
+        except SQLAlchemyError as error:
+            return Observation(
+                dialect=self.dialect, problem=f"{self.environment} can't be reached: {first_line(error)}"
+            )
+        except MigrateFlowError as error:
+            return Observation(dialect=self.dialect, problem=error.message)
+
+    def claim(self, identity: Identity) -> None:
+        with self._translated():
+            engine = self._dialect.creating_engine(self.url(), self.root, self._application)
+            with _disposed(engine), engine.begin() as connection:
+                self._dialect.prepare(connection)
+                self._dialect.tables.write_identity(connection, identity)
+
+    def receipt(self, attempt: str) -> Receipt | None:
+        with self._translated():
+            engine = self._dialect.engine(self.url(), self.root, self._application)
+            if engine is None:
+                return None
+            with _disposed(engine), engine.connect() as connection:
+                return self._dialect.tables.read_receipt(connection, attempt)
+
+    def lock(self) -> AbstractContextManager[None]:
+        return self._dialect.lock(self.url(), self.root, self._application)
+
+    def migration_url(self) -> str:
+        url = self._dialect.migration_url(self.url(), self.root)
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def _dialect(self) -> Dialect:
+        return dialect_for(self.dialect, f"[environments.{self.environment}] dialect")
+
+    @property
+    def _application(self) -> str:
+        return f"migrate-flow {self.person or '-'}@{socket.gethostname()}:{os.getpid()}"
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise TargetError(
+                f"{self.environment}: {first_line(error)}",
+                hint=f"migrate-flow env test {self.environment}",
+                where=self.environment,
+            ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The driver's own words, redacted, in one line."""
+    original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    text = " ".join(str(original).split()) or type(original).__name__
+    return redact(text)
+
+
+@contextmanager
+def _disposed(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.dispose()

@@ -1,0 +1,26 @@
+"""Everything that this migration builds on is applied, or comes earlier in the same plan.
+
+Problem: a revision applied over a gap runs on a schema that nobody reviewed it for.
+Clears it: apply the ancestors first, or name a later revision so that they are part of the plan.
+"""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.verdict import Verdict
+from migrate_flow.gates.gate import Gate
+
+
+def judge(facts: Facts) -> Verdict:
+    if not facts.missing_ancestors:
+        return Verdict("ancestors-applied", True, "its ancestors are applied, or come first in this plan")
+    names = ", ".join(facts.missing_ancestors[:5]) + (" …" if len(facts.missing_ancestors) > 5 else "")
+    hint = f"migrate-flow plan --env {facts.rules.name} --to {facts.missing_ancestors[0]}"
+    return Verdict("ancestors-applied", False, f"not applied to {facts.rules.name}: {names}", hint, _who(facts))
+
+
+def _who(facts: Facts) -> tuple[str, ...]:
+    return facts.policy.holders(facts.rules.apply_roles) if facts.rules.apply_roles else tuple(facts.policy.people)
+
+
+GATE = Gate("ancestors-applied", 40, judge)

@@ -1,0 +1,38 @@
+"""What a gate is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.policy import EnvironmentRules, Level
+from migrate_flow.core.verdict import Verdict
+
+
+class Scope(StrEnum):
+    """What a gate asks about: the migration, or the target and who acts on it."""
+
+    MIGRATION = "migration"
+    TARGET = "target"
+
+
+def _always(_rules: EnvironmentRules) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """level: asked from this requirement up. applies: whether an environment's configuration asks for it.
+
+    order: where people read it. waivable: whether `approve --waive` can pass it for a day.
+    """
+
+    name: str
+    order: int
+    judge: Callable[[Facts], Verdict]
+    level: Level = Level.CREATED
+    scope: Scope = Scope.MIGRATION
+    applies: Callable[[EnvironmentRules], bool] = _always
+    waivable: bool = False

@@ -1,0 +1,24 @@
+"""No earlier attempt on this target waits for its outcome.
+
+Problem: a process was killed, or is still running; what it did is not known yet.
+Clears it: `migrate-flow recover --env ENV`, by anybody in the policy; `apply` does it first by itself.
+"""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.verdict import Verdict
+from migrate_flow.gates.gate import Gate, Scope
+
+
+def judge(facts: Facts) -> Verdict:
+    attempt = facts.target.attempt if facts.target else None
+    if attempt is None:
+        return Verdict("no-open-attempt", True, "no attempt is open")
+    where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
+    reason = f"{attempt.by} began {attempt.revision} at {attempt.at:%Y-%m-%d %H:%M} UTC{where}; no outcome yet"
+    hint = f"migrate-flow recover --env {facts.rules.name}"
+    return Verdict("no-open-attempt", False, reason, hint, tuple(facts.policy.people))
+
+
+GATE = Gate("no-open-attempt", 90, judge, scope=Scope.TARGET)

@@ -1,0 +1,23 @@
+"""Every entry about this migration, and every policy, carries a valid signature by the person it names.
+
+Clears it: nothing but finding out who wrote the entry: `migrate-flow ledger verify`.
+"""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.policy import POLICY_ADMIN
+from migrate_flow.core.verdict import Verdict
+from migrate_flow.gates.gate import Gate
+
+
+def judge(facts: Facts) -> Verdict:
+    problems = facts.signature_problems
+    if not problems:
+        count = len(facts.history.record(facts.revision).seqs)
+        return Verdict("signatures-valid", True, f"{count} entries about it, all signed by whom they name")
+    who = facts.policy.holders([POLICY_ADMIN])
+    return Verdict("signatures-valid", False, "; ".join(problems[:3]), "migrate-flow ledger verify", who)
+
+
+GATE = Gate("signatures-valid", 75, judge)

@@ -1,0 +1,24 @@
+"""The ledger knows the migration.
+
+Problem: a script that nobody recorded has no author and no history.
+Clears it: `migrate-flow track REV`, by anybody in the policy; `migrate-flow new` does it by itself.
+"""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.standing import State
+from migrate_flow.core.verdict import Verdict
+from migrate_flow.gates.gate import Gate
+
+
+def judge(facts: Facts) -> Verdict:
+    if facts.standing.state is not State.UNTRACKED and facts.standing.state is not State.GRANDFATHERED:
+        return Verdict("tracked", True, f"created by {', '.join(sorted(facts.standing.contributors))}")
+    reason = "the ledger has no `created` entry for it"
+    if facts.standing.state is State.GRANDFATHERED:
+        reason = "it was adopted elsewhere, never created, reviewed or approved"
+    return Verdict("tracked", False, reason, f"migrate-flow track {facts.revision}", tuple(facts.policy.people))
+
+
+GATE = Gate("tracked", 10, judge)

@@ -1,0 +1,40 @@
+"""These very bytes stand applied in every upstream environment.
+
+Problem: production would be the first place where the migration runs.
+Clears it: `migrate-flow apply REV --env UPSTREAM`. An edit of comments alone does not ask for it again.
+"""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.history import STANDING_STATES, Application, Applied
+from migrate_flow.core.verdict import Verdict
+from migrate_flow.gates.gate import Gate
+
+
+def judge(facts: Facts) -> Verdict:
+    problems = {name: _problem(facts, application) for name, application in facts.upstream.items()}
+    missing = [f"{problem} in {name}" for name, problem in problems.items() if problem]
+    if not missing:
+        return Verdict("upstream-applied", True, "applied in " + ", ".join(facts.upstream))
+    first = next(name for name, problem in problems.items() if problem)
+    rules = facts.policy.environments[first]
+    who = facts.policy.holders(rules.apply_roles) if rules.apply_roles else tuple(facts.policy.people)
+    hint = f"migrate-flow apply {facts.revision} --env {first}"
+    return Verdict("upstream-applied", False, ", ".join(missing), hint, who)
+
+
+def _problem(facts: Facts, application: Application | None) -> str:
+    if application is None:
+        return "not applied"
+    if application.state is Applied.OUT_OF_BAND:
+        return "it came there outside the flow"
+    if application.state not in STANDING_STATES:
+        return application.state.value
+    same = application.manifest == facts.manifest
+    if same or (application.behaviour and application.behaviour == facts.behaviour):
+        return ""
+    return "applied with other bytes"
+
+
+GATE = Gate("upstream-applied", 45, judge, applies=lambda rules: bool(rules.upstream))

@@ -1,0 +1,1 @@
+"""The ledger's database: tables, its own migrations, and the store."""

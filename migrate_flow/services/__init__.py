@@ -1,0 +1,1 @@
+"""One verb a file: gather, decide, act, record, report. Nothing here prints."""

@@ -1,0 +1,200 @@
+"""Declares what already stands in an existing database, honestly: grandfathered, never approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from migrate_flow.core.entry import Draft, Kind, Subject
+from migrate_flow.core.facts import Identity
+from migrate_flow.core.history import Applied, TargetRecord
+from migrate_flow.core.policy import POLICY_ADMIN, Level
+from migrate_flow.core.revision import Manifest
+from migrate_flow.errors import Refused
+from migrate_flow.services.facts import Situation, look
+from migrate_flow.services.ports import Probe
+from migrate_flow.services.recover import settle_open
+from migrate_flow.services.review import ask, require_comment
+from migrate_flow.services.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """out_of_band: what a second adoption of a known target found. seq: 0 if there was nothing to record."""
+
+    environment: str
+    target: str
+    heads: tuple[str, ...]
+    grandfathered: tuple[str, ...]
+    out_of_band: tuple[str, ...]
+    gone: tuple[str, ...]
+    seq: int
+
+
+def adopt(
+    workspace: Workspace, environment: str, why: str, to: Sequence[str] = (), *, new_target: bool = False
+) -> Adopted:
+    """to: heads that the version table is asserted to hold. Raises Refused, UsageError, BusyError, TargetError."""
+    workspace.require_current_policy()
+    require_comment(why, needed=True)
+    situation = look(workspace, environment)
+    _require_right(workspace, situation, new_target=new_target)
+    _require_reachable(situation)
+    target = workspace.target(environment)
+    with target.lock(), workspace.runner.session(target.migration_url(), target.dialect, ()) as session:
+        settle_open(workspace, environment)
+        probe = session.probe()
+        _require_assertion(workspace, probe, to)
+        _require_known(workspace, situation, probe)
+        identity = _identity(workspace, situation, probe, new_target=new_target)
+        if new_target and identity.uuid not in workspace.history.environment(environment).targets:
+            _replace(workspace, situation, identity, why)
+        if identity != situation.observation.identity:
+            target.claim(identity)
+        return _record(workspace, situation, identity, probe, why)
+
+
+def _require_right(workspace: Workspace, situation: Situation, *, new_target: bool) -> None:
+    rules, signer = situation.rules, workspace.signer()
+    strict = rules.requires is Level.APPROVED or (new_target and not rules.personal)
+    if strict and not workspace.policy.has_role(signer.person, [POLICY_ADMIN]):
+        raise Refused(
+            f"adopting {rules.name} needs the role {POLICY_ADMIN}, which {signer.person} does not hold",
+            hint=ask(workspace.policy.holders([POLICY_ADMIN]), f"adopt --env {rules.name} -m WHY"),
+        )
+
+
+def _require_reachable(situation: Situation) -> None:
+    seen, rules = situation.observation, situation.rules
+    if seen.problem or seen.obstacle or seen.dialect != rules.dialect:
+        problem = seen.problem or seen.obstacle or f"it is a {seen.dialect} database, the policy says {rules.dialect}"
+        raise Refused(problem, hint=f"migrate-flow env test {rules.name}", where=f"[environments.{rules.name}]")
+    if seen.identity is not None and seen.identity.environment != rules.name:
+        raise Refused(
+            f"the database says that it is {seen.identity.environment} of project {seen.identity.project}",
+            hint=f"correct url of [environments.{rules.name}]",
+            where=rules.name,
+        )
+
+
+def _require_assertion(workspace: Workspace, probe: Probe, to: Sequence[str]) -> None:
+    if not to:
+        return
+    graph = workspace.scripts.graph
+    asserted = {revision for text in to for revision in graph.resolve(text)}
+    if asserted != set(probe.heads):
+        raise Refused(
+            f"the version table says {_names(probe.heads)}, not {_names(asserted)}",
+            hint=f"migrate-flow adopt without --to; or: alembic stamp {' '.join(sorted(asserted))}, then adopt",
+            where=probe.version_table,
+        )
+
+
+def _require_known(workspace: Workspace, situation: Situation, probe: Probe) -> None:
+    unknown = [head for head in probe.heads if head not in workspace.scripts.graph.revisions]
+    if unknown:
+        raise Refused(
+            f"the version table holds {_names(unknown)}, which this checkout does not know",
+            hint="check out the branch that holds it",
+            where=probe.version_table,
+        )
+    if not probe.heads and situation.observation.tables:
+        tables = ", ".join(situation.observation.tables[:3])
+        raise Refused(
+            f"there are tables ({tables}), but Alembic's version table is empty: what stands there is not known",
+            hint="alembic stamp REV, with the revision whose schema this is; then adopt",
+            where=situation.rules.name,
+        )
+
+
+def _identity(workspace: Workspace, situation: Situation, probe: Probe, *, new_target: bool) -> Identity:
+    """The row that the target is to hold: its own if the ledger may know it, else a new one."""
+    row, name = situation.observation.identity, situation.rules.name
+    known = workspace.history.environment(name).targets
+    if probe.identity != row:
+        raise Refused(
+            "env.py connects to another database than the configuration says",
+            hint="see how env.py makes its URL; [project] url_env hands it over in a variable",
+            where=f"[environments.{name}] url",
+        )
+    if row is not None and row.ledger == workspace.history.ledger and (row.uuid in known or not known):
+        return row
+    if known and not new_target and not situation.rules.personal:
+        raise Refused(
+            f"the ledger knows another database as {name}",
+            hint=f"correct url of [environments.{name}], or: migrate-flow adopt --env {name} --new-target -m WHY",
+            where=name,
+        )
+    return Identity(
+        uuid=str(uuid4()),
+        project=workspace.history.project,
+        environment=name,
+        ledger=workspace.history.ledger,
+        version_table=probe.version_table,
+        version_schema=probe.version_schema,
+    )
+
+
+def _replace(workspace: Workspace, situation: Situation, identity: Identity, why: str) -> None:
+    name = situation.rules.name
+    fields = {
+        "environment": name,
+        "target": identity.uuid,
+        "replaces": sorted(workspace.history.environment(name).targets),
+        "comment": why,
+    }
+    workspace.book.append(Draft(Kind.TARGET_REPLACED, (), fields))
+
+
+def _record(workspace: Workspace, situation: Situation, identity: Identity, probe: Probe, why: str) -> Adopted:
+    name, graph = situation.rules.name, workspace.scripts.graph
+    target = workspace.history.environment(name).targets.get(identity.uuid) or TargetRecord(identity.uuid)
+    there = graph.applied_from(probe.heads)
+    fresh = [revision for revision in graph.order() if revision in there and not target.stands(revision)]
+    gone = sorted(revision for revision in target.standing() if revision not in there)
+    first = target.heads is None
+    if not fresh and not gone and not first:
+        return Adopted(name, identity.uuid, probe.heads, (), (), (), 0)
+    if first and not probe.heads and not workspace.history.environment(name).retired:
+        raise Refused(
+            f"{name} is empty: there is nothing to adopt",
+            hint=f"migrate-flow apply --env {name}",
+            where=name,
+        )
+    state = Applied.GRANDFATHERED if first else Applied.OUT_OF_BAND
+    manifests = {revision: workspace.scripts.manifest(revision) for revision in fresh}
+    fields = {
+        "environment": name,
+        "target": identity.uuid,
+        "heads": sorted(probe.heads),
+        "version_table": {"name": identity.version_table, "schema": identity.version_schema},
+        "revisions": [_item(revision, manifests[revision], state) for revision in fresh],
+        "gone": gone,
+        "server": situation.observation.server,
+        "comment": why,
+    }
+    files = {file.path: file for manifest in manifests.values() for file in manifest.files}
+    subjects = [Subject(file.path, file.sha256) for file in files.values()]
+    entry = workspace.book.append(
+        Draft(Kind.TARGET_ADOPTED, subjects, fields, [file.content for file in files.values()])
+    )
+    named = tuple(fresh)
+    return Adopted(
+        name, identity.uuid, probe.heads, named if first else (), () if first else named, tuple(gone), entry.seq
+    )
+
+
+def _item(revision: str, manifest: Manifest, state: Applied) -> dict[str, Any]:
+    return {
+        "revision": revision,
+        "manifest": manifest.digest,
+        "behaviour": manifest.behaviour,
+        "path": manifest.script.path,
+        "state": state.value,
+    }
+
+
+def _names(revisions: Sequence[str] | set[str] | tuple[str, ...]) -> str:
+    return ", ".join(sorted(revisions)) or "nothing"

@@ -1,0 +1,102 @@
+"""What entries say of a script: its sealed bytes as subjects, and the fields that describe them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrate_flow.core.entry import Subject
+from migrate_flow.core.history import Attestation, RevisionRecord
+from migrate_flow.core.policy import Policy
+from migrate_flow.core.revision import Manifest, Revision
+from migrate_flow.core.standing import Standing, stand
+from migrate_flow.core.traits import Traits, read_traits
+from migrate_flow.errors import Refused, ScriptError, UsageError
+from migrate_flow.services.workspace import Workspace
+
+
+def subjects(manifest: Manifest) -> list[Subject]:
+    return [Subject(file.path, file.sha256) for file in manifest.files]
+
+
+def describe(revision: Revision, manifest: Manifest) -> dict[str, Any]:
+    """Fields that bind an entry to a script's bytes and to its place in the graph."""
+    return {
+        "revision": revision.id,
+        "manifest": manifest.digest,
+        "behaviour": manifest.behaviour,
+        "modules": {file.path: file.module for file in manifest.files if file.module},
+        "down_revision": list(revision.down_revision),
+        "depends_on": list(revision.depends_on),
+        "branch_labels": list(revision.branch_labels),
+        "message": revision.message,
+    }
+
+
+def resolve_one(workspace: Workspace, text: str) -> str:
+    """One revision, from this checkout or from the ledger. Raises ScriptError, UsageError."""
+    try:
+        found = workspace.scripts.graph.resolve(text)
+    except ScriptError:
+        known = [revision for revision in workspace.history.revisions if revision.startswith(text)]
+        if text in known or (len(known) == 1 and len(text) >= 4):
+            return text if text in known else known[0]
+        raise
+    if len(found) != 1:
+        names = ", ".join(found) or "nothing"
+        raise UsageError(f"{text!r} means {names}; one revision is asked for", hint="name one of them")
+    return found[0]
+
+
+def header(workspace: Workspace, revision: str) -> Revision:
+    """The revision in this checkout. Raises ScriptError if it is not here."""
+    found = workspace.scripts.revisions.get(revision)
+    if found is None:
+        raise ScriptError(
+            f"{revision} is not in this checkout", hint="check out the branch that holds it", where=revision
+        )
+    return found
+
+
+def manifest_here(workspace: Workspace, revision: str) -> Manifest | None:
+    """The script's manifest in this checkout; None if it is not here or can't be read."""
+    if revision not in workspace.scripts.revisions:
+        return None
+    try:
+        return workspace.scripts.manifest(revision)
+    except ScriptError:
+        return None
+
+
+def stored_script(workspace: Workspace, record: RevisionRecord) -> bytes | None:
+    """The bytes that the ledger last stored for a script."""
+    stored = record.last_content()
+    return workspace.book.ledger.artifact(stored.subjects[0].sha256) if stored else None
+
+
+def traits_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> Traits:
+    source = manifest.script.content if manifest else stored_script(workspace, workspace.history.record(revision))
+    return read_traits(source) if source is not None else Traits()
+
+
+def standing_of(
+    workspace: Workspace, revision: str, manifest: Manifest | None, policy: Policy | None = None
+) -> Standing:
+    policy = policy or workspace.policy
+    return stand(
+        workspace.history.record(revision),
+        manifest.digest if manifest else None,
+        policy,
+        risks=policy.risks(traits_of(workspace, revision, manifest)),
+        now=workspace.book.now(),
+    )
+
+
+def same_bytes(workspace: Workspace, revision: str, said: Attestation) -> None:
+    """Raises Refused where this checkout holds other bytes than the attestation speaks of."""
+    manifest = manifest_here(workspace, revision)
+    if manifest is not None and manifest.digest != said.manifest:
+        raise Refused(
+            f"this checkout holds other bytes: self-reviewed {said.manifest[:19]}…, here {manifest.digest[:19]}…",
+            hint=f"git pull; or ask {said.actor} for: migrate-flow self-review {revision}",
+            where=said.subjects[0].name,
+        )

@@ -1,0 +1,110 @@
+"""What is wrong with configuration, ledger, keys and environments, each with the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from migrate_flow.core.policy import POLICY_ADMIN, shortages
+from migrate_flow.errors import MigrateFlowError
+from migrate_flow.services.environments import tested
+from migrate_flow.services.status import open_attempts
+from migrate_flow.services.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """state: ``ok``, ``warning`` or ``problem``. hint: what mends it."""
+
+    area: str
+    state: str
+    message: str
+    hint: str = ""
+
+
+def doctor(open_workspace: Callable[[], Workspace], hints: Callable[[Workspace], Mapping[str, str]]) -> list[Check]:
+    """Never raises for what is wrong with the project: it is in the list."""
+    try:
+        workspace = open_workspace()
+        _ = workspace.history
+    except MigrateFlowError as error:
+        return [Check(error.code, "problem", _where(error), error.hint)]
+    found = [Check("config", "ok", f"{workspace.config.path.name} of project {workspace.config.project.name}")]
+    for part in (_policy, _ledger, _keys, _scripts, _attempts):
+        found += list(part(workspace))
+    names = list(workspace.config.environments)
+    for test in tested(workspace.config, names, workspace.target, hints(workspace)):
+        state = "ok" if test.ok else "problem"
+        found.append(Check(f"environment {test.name}", state, test.problem or test.observation.server, test.hint))
+    return found
+
+
+def _where(error: MigrateFlowError) -> str:
+    return f"{error.message} ({error.where})" if error.where else error.message
+
+
+def _policy(workspace: Workspace) -> Iterator[Check]:
+    version = workspace.history.policies[-1]
+    file = workspace.policy_file()
+    if file.in_force:
+        yield Check("policy", "ok", f"policy {version.number}, recorded by {version.by}, is in force and in the file")
+    elif file.recorded:
+        yield Check(
+            "policy", "warning", f"the file holds policy {file.recorded}, {version.number} is in force", "git pull"
+        )
+    else:
+        hint = "migrate-flow policy diff, then migrate-flow policy record"
+        yield Check("policy", "problem", "the file's policy was never recorded", hint)
+    for text in shortages(workspace.policy):
+        hint = "migrate-flow people add EMAIL --role ROLE --key 'KEY'"
+        yield Check("policy", "warning", text, hint)
+    if len(workspace.policy.holders([POLICY_ADMIN])) == 1:
+        hint = f"give a second person the role {POLICY_ADMIN}, then migrate-flow policy record"
+        yield Check("policy", "warning", f"only one person holds {POLICY_ADMIN}: a lost key would lock you out", hint)
+
+
+def _ledger(workspace: Workspace) -> Iterator[Check]:
+    history = workspace.history
+    where = workspace.book.ledger.describe()
+    yield Check("ledger", "ok", f"{history.head.seq} entries in {where}, the chain holds")
+    if not workspace.config.ledger.id or not workspace.config.ledger.genesis:
+        hint = f'[ledger] id = "{history.ledger}", genesis = "sha256:{history.genesis}"'
+        yield Check("ledger", "warning", "the configuration names no trust anchor", hint)
+    for said in history.flawed:
+        yield Check("ledger", "warning", f"entry {said.seq} does not count: {said.flaw}", "migrate-flow ledger verify")
+
+
+def _keys(workspace: Workspace) -> Iterator[Check]:
+    if not workspace.actor:
+        try:
+            workspace.signer()
+        except MigrateFlowError as error:
+            yield Check("keys", "warning", error.message, error.hint)
+        return
+    try:
+        signer = workspace.signer()
+    except MigrateFlowError as error:
+        yield Check("keys", "problem", error.message, error.hint)
+        return
+    person = workspace.policy.people.get(signer.person)
+    if person is None or signer.public_key not in person.keys:
+        hint = f"migrate-flow people add {signer.person} --role ROLE --key '{signer.public_key}'"
+        yield Check("keys", "problem", f"the key of {signer.person} is not in the policy", hint)
+    else:
+        yield Check("keys", "ok", f"you sign as {signer.person} ({', '.join(sorted(person.roles))})")
+
+
+def _scripts(workspace: Workspace) -> Iterator[Check]:
+    problems = workspace.scripts.problems
+    for problem in problems:
+        where = f"{problem.path}:{problem.line}" if problem.line else problem.path
+        yield Check("scripts", "problem", f"{where}: {problem.problem}", problem.hint)
+    if not problems:
+        count = len(workspace.scripts.revisions)
+        yield Check("scripts", "ok", f"{count} revision{'' if count == 1 else 's'}, read without running them")
+
+
+def _attempts(workspace: Workspace) -> Iterator[Check]:
+    for text in open_attempts(workspace):
+        message, _, command = text.partition("; ")
+        yield Check("attempts", "problem", message, command)

@@ -1,0 +1,164 @@
+"""Puts an Alembic project under the flow: configuration, keys, and the ledger with its genesis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from migrate_flow.config.edit import add_person, set_ledger
+from migrate_flow.config.load import FILE_NAME, Config, parse
+from migrate_flow.config.render import render
+from migrate_flow.core.policy import POLICY_ADMIN, shortages
+from migrate_flow.errors import Refused, UsageError
+from migrate_flow.services.found import found
+from migrate_flow.services.ports import Clock, Ledger, Signer
+
+DEFAULT_ROLES = ("developer", "backend-lead", POLICY_ADMIN)
+
+
+class Tools(Protocol):
+    """What init needs from the machine; bootstrap provides it."""
+
+    def key(self, person: str, store: str) -> tuple[str, str]:
+        """The person's public key, made if there is none here, and where it lies."""
+        ...
+
+    def signer(self, person: str, public_key: str) -> Signer: ...
+
+    def create_ledger(self, url: str, root: Path) -> Ledger: ...
+
+    def remove_ledger(self, url: str, root: Path) -> None: ...
+
+    def dialect(self, url: str, fallback: str) -> str:
+        """The dialect of a URL value; fallback where it can't be told. Raises ConfigError."""
+        ...
+
+    @property
+    def now(self) -> Clock: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """environments: (name, url) in order of promotion. people: by e-mail address, the first opens the ledger.
+
+    alembic: Alembic's configuration file, relative to root. fallback_url: the URL that it holds, empty if none.
+    """
+
+    root: Path
+    project: str
+    alembic: str
+    section: str
+    environments: Sequence[tuple[str, str]]
+    people: Mapping[str, Sequence[str]]
+    ledger_url: str
+    key_store: str
+    fallback_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """keys: (person, public key, where it lies). joined: the configuration names a ledger already, so only a key
+    was made. warnings: what nobody can meet yet."""
+
+    root: Path
+    keys: tuple[tuple[str, str, str], ...]
+    roles: Mapping[str, tuple[str, ...]]
+    environments: tuple[str, ...] = ()
+    ledger: str = ""
+    genesis: str = ""
+    joined: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+
+def init(request: Request, tools: Tools, write: Callable[[str], None]) -> Initialised:
+    """A project without configuration. write: stores the configuration's text. Raises UsageError, ConfigError."""
+    environments = list(request.environments) or _from_alembic(request)
+    dialects = _dialects(environments, tools, request.fallback_url)
+    path = request.root / FILE_NAME
+    layout = [(name, url, dialects[name]) for name, url in environments]
+
+    def rendered(people: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> str:
+        return render(
+            project=request.project,
+            environments=layout,
+            people=people,
+            alembic=request.alembic,
+            alembic_section=request.section,
+            ledger_url=request.ledger_url,
+        )
+
+    # Judged once without keys: nothing is made for a configuration that could not be used.
+    parse(rendered({name: (roles, []) for name, roles in request.people.items()}), path)
+    keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
+    people = {person: (list(request.people[person]), [public]) for person, public, _where in keys}
+    return _open(rendered(people), path, keys, tools, write)
+
+
+def init_from_file(config: Config, request: Request, tools: Tools, write: Callable[[str], None]) -> Initialised:
+    """A configuration is there. With a ledger named in it: only a key. Without: its first ledger is opened."""
+    keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
+    if config.ledger.id:
+        roles = {person: tuple(request.people[person]) for person in request.people}
+        return Initialised(config.root, tuple(keys), roles, joined=True)
+    text = config.text
+    for person, public, _where in keys:
+        known = person in config.policy.people
+        text = add_person(text, person, () if known else request.people[person], [public])
+    return _open(text, config.path, keys, tools, write)
+
+
+def _open(
+    text: str, path: Path, keys: Sequence[tuple[str, str, str]], tools: Tools, write: Callable[[str], None]
+) -> Initialised:
+    config = parse(text, path)
+    opener = next((person for person, _k, _w in keys if config.policy.has_role(person, [POLICY_ADMIN])), None)
+    if opener is None:
+        raise Refused(
+            f"nobody among {', '.join(person for person, _k, _w in keys)} holds the role {POLICY_ADMIN}",
+            hint=f"migrate-flow init --person {keys[0][0]} --role {POLICY_ADMIN} …",
+            where="--role",
+        )
+    public = next(public for person, public, _where in keys if person == opener)
+    ledger = tools.create_ledger(config.ledger.url, config.root)
+    try:
+        entry = found(ledger, config.project.name, config.policy, tools.signer(opener, public), tools.now)
+        write(set_ledger(text, entry.predicate["ledger"], f"sha256:{entry.hash}"))
+    except BaseException:
+        tools.remove_ledger(config.ledger.url, config.root)
+        raise
+    return Initialised(
+        root=config.root,
+        keys=tuple(keys),
+        roles={name: tuple(sorted(person.roles)) for name, person in config.policy.people.items()},
+        environments=tuple(config.environments),
+        ledger=entry.predicate["ledger"],
+        genesis=entry.hash,
+        warnings=tuple(shortages(config.policy)),
+    )
+
+
+def _from_alembic(request: Request) -> list[tuple[str, str]]:
+    if not request.fallback_url:
+        raise UsageError(
+            f"no environment is named, and {request.alembic} holds no sqlalchemy.url to begin with",
+            hint="migrate-flow init --env dev=sqlite:///dev.db --env staging=env:STAGING_URL",
+            where="--env",
+        )
+    return [("dev", request.fallback_url)]
+
+
+def _dialects(environments: Sequence[tuple[str, str]], tools: Tools, fallback_url: str) -> dict[str, str]:
+    """By environment; where a URL does not tell, as the others."""
+    found = {name: tools.dialect(url, "") for name, url in environments}
+    known = next(filter(None, found.values()), "") or (tools.dialect(fallback_url, "") if fallback_url else "")
+    unknown = [name for name, dialect in found.items() if not dialect]
+    if unknown and not known:
+        url = dict(environments)[unknown[0]]
+        raise UsageError(
+            f"which kind of database is {unknown[0]}? {url} does not tell here",
+            hint="set the variable while init runs, or give another --env first (dialects are taken over from it)",
+            where=f"--env {unknown[0]}={url}",
+        )
+    return {name: dialect or known for name, dialect in found.items()}

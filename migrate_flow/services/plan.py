@@ -1,0 +1,96 @@
+"""What would run in an environment, and everything that stands against it. Shows exactly what `apply` decides."""
+
+from __future__ import annotations
+
+from migrate_flow.core.facts import Facts
+from migrate_flow.core.plan import Plan, PlannedStep
+from migrate_flow.core.revision import Manifest
+from migrate_flow.core.verdict import Decision
+from migrate_flow.errors import ScriptError
+from migrate_flow.gates import Scope, judge
+from migrate_flow.services.content import traits_of
+from migrate_flow.services.facts import Situation, collect, conflicting_heads, look
+from migrate_flow.services.workspace import Workspace
+
+NO_SQL_YET = "not rendered yet: migrate-flow self-review renders it"
+
+
+def plan(workspace: Workspace, environment: str, to: str = "head") -> Plan:
+    """Raises UsageError, ScriptError, LedgerError; what stands against the plan is in the plan."""
+    return plan_upgrade(workspace, look(workspace, environment), to)
+
+
+def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
+    graph = workspace.scripts.graph
+    wanted = graph.heads() if to == "head" else graph.resolve(to)
+    _require_sound(workspace)
+    pending = graph.pending(situation.applied, wanted)
+    conflict = conflicting_heads(workspace, situation.applied | frozenset(pending), to) if pending else ()
+    steps: list[PlannedStep] = []
+    earlier: set[str] = set()
+    for revision in pending:
+        manifest = workspace.scripts.manifest(revision)
+        facts = collect(
+            workspace, situation, revision, manifest, earlier=frozenset(earlier), conflicting_heads=conflict
+        )
+        steps.append(step_of(workspace, facts, manifest, judge(facts)))
+        earlier.add(revision)
+    return Plan(
+        environment=situation.rules.name,
+        target=situation.observation.identity.uuid if situation.observation.identity else "",
+        heads=situation.heads,
+        steps=tuple(steps),
+        gates=judge(collect(workspace, situation, "", None), Scope.TARGET),
+        policy=workspace.policy.digest,
+        notices=_notices(workspace),
+    )
+
+
+def step_of(workspace: Workspace, facts: Facts, manifest: Manifest, decision: Decision) -> PlannedStep:
+    sql, note = stored_sql(workspace, facts.revision, manifest.digest, facts.rules.dialect, "upgrade")
+    return PlannedStep(
+        revision=facts.revision,
+        message=workspace.scripts.revisions[facts.revision].message,
+        direction="upgrade",
+        manifest=manifest,
+        decision=decision,
+        sql=sql,
+        sql_note=note,
+        risks=workspace.policy.risks(traits_of(workspace, facts.revision, manifest)),
+    )
+
+
+def stored_sql(
+    workspace: Workspace, revision: str, manifest: str, dialect: str, direction: str
+) -> tuple[str | None, str]:
+    """The SQL that the self-review of these bytes stored, or None and the reason."""
+    reviews = workspace.history.record(revision).self_reviews
+    said = next((s for s in reversed(reviews) if not s.flaw and s.manifest == manifest), None)
+    if said is None:
+        return None, NO_SQL_YET
+    stored = said.fields.get("sql", {}).get(dialect, {})
+    digest = stored.get(direction)
+    if digest is None:
+        return None, stored.get("problem") or f"not rendered for {dialect}"
+    content = workspace.book.ledger.artifact(digest.removeprefix("sha256:"))
+    return (content.decode(), "") if content is not None else (None, "the ledger has lost the stored SQL")
+
+
+def _require_sound(workspace: Workspace) -> None:
+    """Raises ScriptError for a broken file: a graph with holes can't be planned on."""
+    if workspace.scripts.problems:
+        problem = workspace.scripts.problems[0]
+        more = len(workspace.scripts.problems) - 1
+        raise ScriptError(
+            problem.problem + (f" (and {more} more: migrate-flow doctor)" if more else ""),
+            hint=problem.hint,
+            where=f"{problem.path}:{problem.line}" if problem.line else problem.path,
+        )
+
+
+def _notices(workspace: Workspace) -> tuple[str, ...]:
+    file = workspace.policy_file()
+    if file.in_force or not file.recorded:
+        return ()
+    number = workspace.history.policies[-1].number
+    return (f"migrate-flow.toml holds policy {file.recorded}; policy {number} of the ledger is in force",)

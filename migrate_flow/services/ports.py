@@ -1,0 +1,211 @@
+"""The few things that a service needs from the world. Bootstrap hands the adapters in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from migrate_flow.core.chain import Head
+from migrate_flow.core.entry import Entry
+from migrate_flow.core.facts import Identity, Observation, Receipt
+from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+
+Clock = Callable[[], datetime]
+
+
+class Ledger(Protocol):
+    """Append-only storage of entries and artifacts. Raises LedgerError, BusyError."""
+
+    def entries(self, after: int = 0) -> Iterator[Entry]: ...
+
+    def at(self, seqs: Sequence[int]) -> list[Entry]: ...
+
+    def append(
+        self,
+        statement: bytes,
+        signature: str,
+        artifacts: Iterable[bytes],
+        *,
+        seen: Head,
+        recheck: Callable[[Sequence[Entry]], None],
+    ) -> Entry:
+        """Append in one transaction. seen: the head that the caller knows; entries that came after it are given
+        to recheck, inside the transaction, which raises to refuse."""
+        ...
+
+    def artifact(self, sha256: str) -> bytes | None: ...
+
+    def raw_rows(self) -> Iterator[dict[str, Any]]:
+        """Every entry's columns as stored, unchecked."""
+        ...
+
+    def artifacts(self) -> Iterator[tuple[str, bytes]]:
+        """Every artifact: digest (hex) and content, unchecked."""
+        ...
+
+    def describe(self) -> str:
+        """Where the ledger lies, without secrets."""
+        ...
+
+
+class Scripts(Protocol):
+    """The migration scripts of this checkout, read without running any."""
+
+    @property
+    def revisions(self) -> Mapping[str, Revision]: ...
+
+    @property
+    def graph(self) -> RevisionGraph: ...
+
+    @property
+    def problems(self) -> tuple[ScriptProblem, ...]: ...
+
+    def manifest(self, revision: str) -> Manifest:
+        """Read and seal the bytes now. Raises ScriptError."""
+        ...
+
+    def reread(self) -> Scripts:
+        """The checkout as it is now."""
+        ...
+
+
+class Signer(Protocol):
+    """A person's key. sign: armoured SSHSIG in the product's namespace."""
+
+    @property
+    def person(self) -> str: ...
+
+    @property
+    def public_key(self) -> str: ...
+
+    def sign(self, message: bytes) -> str: ...
+
+
+class Verifier(Protocol):
+    """Reads signatures. Raises ValueError for one that is malformed or does not verify."""
+
+    def key_of(self, signature: str) -> str: ...
+
+    def verify(self, statement: bytes, signature: str) -> str:
+        """The public key that made it."""
+        ...
+
+
+class Target(Protocol):
+    """The database of one environment, on connections of our own."""
+
+    @property
+    def environment(self) -> str: ...
+
+    @property
+    def dialect(self) -> str: ...
+
+    def observe(self) -> Observation:
+        """Look, never write, never raise for a database that is out of reach."""
+        ...
+
+    def claim(self, identity: Identity) -> None:
+        """Write the identity row (replacing an earlier one) and make the tables for receipts. Raises TargetError."""
+        ...
+
+    def receipt(self, attempt: str) -> Receipt | None: ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Raises BusyError if another process holds it."""
+        ...
+
+    def migration_url(self) -> str:
+        """The URL with its secret, for Alembic's env.py alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What env.py's own connection shows before the first step. version_schema: empty for the default schema."""
+
+    heads: tuple[str, ...]
+    version_table: str
+    version_schema: str
+    identity: Identity | None
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One revision to run. manifest: the sealed bytes that run. identity: which database it must be."""
+
+    attempt: str
+    revision: str
+    direction: str
+    manifest: Manifest
+    from_heads: tuple[str, ...]
+    identity: Identity
+    intent: Entry
+    lock_timeout_s: float
+    statement_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSql:
+    """SQL of one revision without a database, or why there is none."""
+
+    upgrade: str | None
+    downgrade: str | None
+    problem: str = ""
+
+
+class MigrationSession(Protocol):
+    """Alembic's env.py, bound to one target for a whole run."""
+
+    def probe(self) -> Probe:
+        """Run env.py without changing anything. Raises TargetError, UsageError."""
+        ...
+
+    def run(self, step: Step) -> None:
+        """Run one step and its receipt in one transaction. Whatever env.py or the script raises comes through:
+        only evidence read back afterwards tells the outcome."""
+        ...
+
+
+class Runner(Protocol):
+    """The only door to Alembic."""
+
+    def session(
+        self, url: str, dialect: str, manifests: Sequence[Manifest]
+    ) -> AbstractContextManager[MigrationSession]: ...
+
+    def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
+        """SQL by a child process, without a database or secrets."""
+        ...
+
+    def new_revision(self, request: NewRevision, url: str | None) -> str:
+        """Write a script from the project's template; the path of the new file."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that run migrations."""
+        ...
+
+    def environment_digests(self) -> dict[str, str]:
+        """Digests of env.py and of Alembic's configuration."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewRevision:
+    """What `new` asks for. heads: parents, empty for the head of the graph. merge: several parents are meant."""
+
+    message: str
+    rationale: str = ""
+    heads: tuple[str, ...] = ()
+    autogenerate: bool = False
+    branch_label: str = ""
+    depends_on: tuple[str, ...] = ()
+    version_path: str = ""
+    revision_id: str = ""
+    splice: bool = False
+    sections: tuple[str, ...] = field(default=("Rationale",))

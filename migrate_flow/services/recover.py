@@ -1,0 +1,64 @@
+"""Settles an interrupted attempt from evidence. Never runs migration code; running it twice changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrate_flow.core.entry import Kind, Subject
+from migrate_flow.core.history import Attempt, TargetRecord
+from migrate_flow.core.plan import Outcome
+from migrate_flow.errors import UnsettledError
+from migrate_flow.services.settle import gather, outcome_fields, record_outcome
+from migrate_flow.services.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """outcome: ``applied`` or ``failed``. reason: the evidence."""
+
+    environment: str
+    attempt: str
+    revision: str
+    direction: str
+    outcome: Outcome
+    reason: str
+    seq: int
+
+
+def recover(workspace: Workspace, environment: str) -> list[Recovered]:
+    """Raises BusyError while the attempt still runs, UnsettledError where the evidence does not decide it."""
+    workspace.rules(environment)
+    if not workspace.history.environment(environment).open_attempts():
+        return []
+    with workspace.target(environment).lock():
+        return settle_open(workspace, environment)
+
+
+def settle_open(workspace: Workspace, environment: str) -> list[Recovered]:
+    """As recover, for a caller that holds the target's lock."""
+    found = workspace.history.environment(environment).open_attempts()
+    return [_settle(workspace, environment, target, attempt) for target, attempt in found]
+
+
+def _settle(workspace: Workspace, environment: str, target: TargetRecord, attempt: Attempt) -> Recovered:
+    evidence = gather(workspace, environment, attempt.id, attempt.from_heads)
+    seen = evidence.observation.identity
+    if evidence.outcome is not None and (seen is None or seen.uuid != target.uuid):
+        raise _unsettled(environment, attempt, "another database answers than the one that it ran on")
+    if evidence.outcome not in (Outcome.APPLIED, Outcome.FAILED):
+        raise _unsettled(environment, attempt, evidence.reason)
+    intent = workspace.book.entries([attempt.seq])[0]
+    subjects = tuple(Subject(item["name"], item["digest"]["sha256"]) for item in intent.document["subject"])
+    fields = {**outcome_fields(environment, target.uuid, attempt, evidence), "outcome": evidence.outcome.value}
+    entry = record_outcome(workspace, Kind.APPLY_RECOVERED, subjects, fields, attempt, environment)
+    return Recovered(
+        environment, attempt.id, attempt.revision, attempt.direction, evidence.outcome, evidence.reason, entry.seq
+    )
+
+
+def _unsettled(environment: str, attempt: Attempt, reason: str) -> UnsettledError:
+    return UnsettledError(
+        f"attempt {attempt.id} of {attempt.by} ({attempt.direction} {attempt.revision}) can't be settled: {reason}",
+        hint=f"migrate-flow env test {environment}; then migrate-flow recover --env {environment}",
+        where=environment,
+    )

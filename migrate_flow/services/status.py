@@ -1,0 +1,164 @@
+"""The board: every migration, how it stands, and where it is applied. Reads the ledger and the checkout alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
+from migrate_flow.core.revision import Manifest, ScriptProblem
+from migrate_flow.core.standing import Standing, State
+from migrate_flow.services.content import manifest_here, resolve_one, standing_of
+from migrate_flow.services.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Row:
+    """One migration. path: empty where neither the checkout nor the ledger knows one. applied: by environment."""
+
+    revision: str
+    down_revision: tuple[str, ...]
+    message: str
+    path: str
+    in_tree: bool
+    standing: Standing
+    applied: Mapping[str, Application | None]
+    next: str
+    author: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """Oldest first. policy_differs: what to know about the file's policy, empty if it is in force."""
+
+    ledger: str
+    entries: int
+    head: str
+    project: str
+    policy: PolicyVersion
+    environments: tuple[str, ...]
+    rows: tuple[Row, ...]
+    problems: tuple[ScriptProblem, ...]
+    attempts: tuple[str, ...]
+    policy_notice: str
+    actor: str
+
+
+def status(workspace: Workspace, text: str = "") -> Board:
+    """One row, or (without REV) all. Raises ScriptError for an unknown REV, LedgerError."""
+    history = workspace.history
+    chosen = [resolve_one(workspace, text)] if text else _everything(workspace)
+    return Board(
+        ledger=history.ledger,
+        entries=history.head.seq,
+        head=f"sha256:{history.head.hash}",
+        project=history.project,
+        policy=history.policies[-1],
+        environments=tuple(workspace.policy.environments),
+        rows=tuple(row_of(workspace, revision) for revision in chosen),
+        problems=workspace.scripts.problems,
+        attempts=open_attempts(workspace),
+        policy_notice=_policy_notice(workspace),
+        actor=workspace.actor,
+    )
+
+
+def _everything(workspace: Workspace) -> list[str]:
+    order = list(workspace.scripts.graph.order())
+    gone = [revision for revision in workspace.history.revisions if revision not in workspace.scripts.revisions]
+    return [*gone, *order]
+
+
+def row_of(workspace: Workspace, revision: str) -> Row:
+    manifest = manifest_here(workspace, revision)
+    standing = standing_of(workspace, revision, manifest)
+    found = workspace.scripts.revisions.get(revision)
+    record = workspace.history.record(revision)
+    stored = record.last_content()
+    applied = {
+        name: shown_application(workspace.history.environment(name), revision) for name in workspace.policy.environments
+    }
+    fields = stored.fields if stored else {}
+    created = next((said.actor for said in record.created if not said.flaw), "")
+    return Row(
+        revision=revision,
+        down_revision=found.down_revision if found else tuple(fields.get("down_revision", ())),
+        message=found.message if found else fields.get("message", ""),
+        path=found.path if found else (stored.subjects[0].name if stored else ""),
+        in_tree=found is not None,
+        standing=standing,
+        applied=applied,
+        next=next_command(workspace, revision, manifest, standing, applied),
+        author=created,
+    )
+
+
+def shown_application(environment: EnvironmentRecord, revision: str) -> Application | None:
+    """The latest word, or the open attempt where there is one."""
+    for _target, attempt in environment.open_attempts():
+        known = environment.latest(revision)
+        if attempt.revision == revision and (known is None or known.state is not Applied.PARTIAL):
+            return Application(
+                revision, Applied.OPEN, attempt.at, attempt.by, attempt.seq, attempt.manifest, "", attempt.id
+            )
+    return environment.latest(revision)
+
+
+def next_command(
+    workspace: Workspace,
+    revision: str,
+    manifest: Manifest | None,
+    standing: Standing,
+    applied: Mapping[str, Application | None],
+) -> str:
+    """What moves it on; empty if nothing is left to do, or nothing can be done from here."""
+    match standing.state:
+        case State.GRANDFATHERED if all(_stands(a) for a in applied.values()):
+            return ""
+        case State.UNTRACKED | State.GRANDFATHERED:
+            return f"migrate-flow track {revision}" if manifest else ""
+        case State.CREATED:
+            return f"migrate-flow self-review {revision}" if manifest else ""
+        case State.CHANGES_REQUESTED:
+            return f"migrate-flow self-review {revision}" if manifest else ""
+        case State.SELF_REVIEWED:
+            return f"migrate-flow review {revision}"
+        case State.PEER_REVIEWED:
+            return f"migrate-flow approve {revision}"
+        case _:
+            return _next_apply(workspace, revision, applied)
+
+
+def _next_apply(workspace: Workspace, revision: str, applied: Mapping[str, Application | None]) -> str:
+    for name, rules in workspace.policy.environments.items():
+        ready = all(_stands(applied.get(upstream)) for upstream in rules.upstream)
+        if not _stands(applied[name]) and ready:
+            return f"migrate-flow apply {revision} --env {name}"
+    return ""
+
+
+def _stands(application: Application | None) -> bool:
+    return application is not None and application.state in STANDING_STATES
+
+
+def open_attempts(workspace: Workspace) -> tuple[str, ...]:
+    """Sentences about attempts without an outcome: who, since when, where, and what settles them."""
+    found = []
+    for name, environment in workspace.history.environments.items():
+        for _target, attempt in environment.open_attempts():
+            where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
+            found.append(
+                f"{name}: {attempt.direction} {attempt.revision} by {attempt.by} since "
+                f"{attempt.at:%Y-%m-%d %H:%M:%S} UTC{where} has no outcome; migrate-flow recover --env {name}"
+            )
+    return tuple(found)
+
+
+def _policy_notice(workspace: Workspace) -> str:
+    file = workspace.policy_file()
+    number = workspace.history.policies[-1].number
+    if file.in_force:
+        return ""
+    if file.recorded:
+        return f"migrate-flow.toml holds policy {file.recorded}; policy {number} of the ledger is in force"
+    return f"migrate-flow.toml differs from policy {number} and was never recorded; migrate-flow policy diff"

@@ -1,0 +1,68 @@
+"""Everything that a service works on, wired once by bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from migrate_flow.config.load import Config
+from migrate_flow.core.facts import PolicyFile
+from migrate_flow.core.history import History
+from migrate_flow.core.policy import EnvironmentRules, Policy
+from migrate_flow.errors import ConfigError, Refused, UsageError
+from migrate_flow.services.book import Book
+from migrate_flow.services.ports import Clock, Runner, Scripts, Signer, Target, Verifier
+
+
+@dataclass
+class Workspace:
+    """actor: the person whose key would sign, empty if none is known; signer raises IdentityError instead."""
+
+    config: Config
+    book: Book
+    scripts: Scripts
+    runner: Runner
+    target: Callable[[str], Target]
+    signer: Callable[[], Signer]
+    actor: str
+    verifier: Verifier
+    clock: Clock
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def history(self) -> History:
+        return self.book.history
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force: the ledger's."""
+        return self.history.policy
+
+    def policy_file(self) -> PolicyFile:
+        digest = self.config.policy.digest
+        version = self.history.policy_version(digest)
+        return PolicyFile(digest, digest == self.policy.digest, version.number if version else 0)
+
+    def require_current_policy(self) -> None:
+        """Raises Refused if the file's policy was never recorded."""
+        file = self.policy_file()
+        if not file.in_force and not file.recorded:
+            raise Refused(
+                "the policy in the file differs from the policy in force, and was never recorded",
+                hint="migrate-flow policy diff, then migrate-flow policy record",
+                where=str(self.config.path.name),
+            )
+
+    def rules(self, environment: str) -> EnvironmentRules:
+        """The rules in force for an environment. Raises UsageError, ConfigError."""
+        rules = self.policy.environments.get(environment)
+        if rules is None:
+            known = ", ".join(self.policy.environments)
+            if environment in self.config.environments:
+                raise ConfigError(
+                    f"{environment} is in the file, but not in the policy in force",
+                    hint="migrate-flow policy record",
+                    where=f"[environments.{environment}]",
+                )
+            raise UsageError(f"there is no environment {environment!r}", hint=f"one of: {known}", where="--env")
+        return rules

@@ -1,0 +1,254 @@
+"""A person's keys on this machine: made, found, and loaded to sign with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from migrate_flow.errors import IdentityError
+from migrate_flow.signing import key_files
+from migrate_flow.signing.private_key import parse_private, private_text, public_text
+from migrate_flow.signing.public_key import fingerprint, normalise_public_key
+
+SERVICE = "migrate-flow"
+KEY_VARIABLE = "MIGRATE_FLOW_SIGNING_KEY"
+FILE_VARIABLE = "MIGRATE_FLOW_SIGNING_KEY_FILE"
+
+# Never show as a path what was meant to be a secret: how key text, and its body alone, are known.
+_KEY_MARKS = ("\n", "PRIVATE KEY", "b3BlbnNzaC1rZXktdjE")
+
+Found = tuple[list["LocalKey"], list[str]]
+
+
+class KeyringPort(Protocol):
+    """The OS keyring, as far as keys need it; its errors are MigrateFlowErrors."""
+
+    def get(self, service: str, name: str) -> str | None: ...
+
+    def set(self, service: str, name: str, secret: str) -> None: ...
+
+    def delete(self, service: str, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKey:
+    """A key that this machine can sign with; holds no secret.
+
+    person: whose it was made for, or "" from the environment, where the public key names the actor.
+    public_key: ``ssh-ed25519 base64``. fingerprint: ``SHA256:…``. store: ``environment``, ``keyring``,
+    ``file`` or ``project``. where: text for people.
+    """
+
+    person: str
+    public_key: str
+    fingerprint: str
+    store: str
+    where: str
+
+
+def create(person: str, store: str, *, project_root: Path | None, keyring: KeyringPort | None) -> LocalKey:
+    """A new key of this person in ``keyring``, ``file`` or ``project``; IdentityError, never a replacement."""
+    key_files.check_person(person)
+    directory = _directory(store, project_root)
+    key_files.make_directory(directory)
+    private = directory / person
+    public = key_files.public_path(private)
+    for path in (private, public):
+        if path.exists() or path.is_symlink():
+            raise _already(person, str(path))
+    key = Ed25519PrivateKey.generate()
+    try:
+        if store == "keyring":
+            _keep_in_keyring(person, key, public, _needed(keyring, person))
+        else:
+            _keep_in_files(person, key, private, public)
+    except FileExistsError as error:
+        raise _already(person, str(error.filename2 or error.filename)) from None
+    return _local_key(person, public_text(key), store, _where(store, private))
+
+
+def load_private(
+    key: LocalKey, *, project_root: Path | None, environ: Mapping[str, str], keyring: KeyringPort | None
+) -> Ed25519PrivateKey:
+    """The private half of a key that ``available`` or ``create`` gave; IdentityError, which never shows it."""
+    if key.store == "environment":
+        return _from_environment(key, environ)
+    key_files.check_person(key.person)
+    path = _directory(key.store, project_root) / key.person
+    text = _from_keyring(key, keyring) if key.store == "keyring" else key_files.read_private(path, key.where)
+    private = parse_private(text, key.where)
+    if public_text(private) != key.public_key:
+        public = key_files.public_path(path)
+        raise IdentityError(
+            f"the private key does not fit {public}",
+            hint=f"put the right pair back, or move {shlex.quote(str(public))} away and make a new key",
+            where=key.where,
+        )
+    return private
+
+
+def available(
+    *, project_root: Path | None, environ: Mapping[str, str], keyring: KeyringPort | None
+) -> tuple[list[LocalKey], list[str]]:
+    """The keys found here in the order in which they are tried, and every place looked at, as text for people.
+
+    Reads no secret of the keyring: its keys are the ``.pub`` files without a private file beside them.
+    IdentityError where a variable of the environment is set but unusable: to pass it over would be to sign
+    as somebody else.
+    """
+    user = key_files.user_keys_dir()
+    looks = [_look_in_environment(environ), _look_in("keyring", user), _look_in("file", user)]
+    if keyring is None:
+        looks[1] = [], [f"{place}; no OS keyring can be used here" for place in looks[1][1]]
+    if project_root is not None:
+        looks.append(_look_in("project", key_files.project_keys_dir(project_root)))
+    return [key for keys, _ in looks for key in keys], [place for _, places in looks for place in places]
+
+
+def _look_in_environment(environ: Mapping[str, str]) -> Found:
+    keys, tried = [], []
+    for variable in (KEY_VARIABLE, FILE_VARIABLE):
+        where, private = _environment_key(variable, environ)
+        if private is None:
+            tried.append(f"{variable} ({'empty' if variable in environ else 'not set'})")
+        else:
+            keys.append(_local_key("", public_text(private), "environment", where))
+            tried.append(where)
+    return keys, tried
+
+
+def _look_in(store: str, directory: Path) -> Found:
+    """The keys of one store, and the place with what was wrong in it; a broken file hides no other."""
+    place = f"the OS keyring, as listed in {directory}" if store == "keyring" else str(directory)
+    try:
+        names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+    except OSError as error:
+        return [], [f"{place} (can't be read: {error.strerror})"]
+    keys: list[LocalKey] = []
+    problems: list[str] = []
+    for person in sorted({name.removesuffix(".pub") for name in names}):
+        if not key_files.is_person(person) or (person in names) == (store == "keyring"):
+            continue
+        path = directory / person
+        try:
+            text = key_files.public_path(path).read_text("utf-8")
+            keys.append(_local_key(person, normalise_public_key(text), store, _where(store, path)))
+        except OSError as error:
+            problems.append(f"{path}.pub ({error.strerror})")
+        except ValueError as error:
+            problems.append(f"{path}.pub ({error})")
+    return keys, [f"{place} ({', '.join(key.person for key in keys) or 'no key'})", *problems]
+
+
+def _environment_key(variable: str, environ: Mapping[str, str]) -> tuple[str, Ed25519PrivateKey | None]:
+    """Where the key comes from, and the key; None where the variable is not set or empty."""
+    value = environ.get(variable, "").strip()
+    if not value:
+        return variable, None
+    if variable == KEY_VARIABLE:
+        return variable, parse_private(value, variable)
+    if any(mark in value for mark in _KEY_MARKS):
+        raise IdentityError(
+            f"{variable} holds a key, but it is for the path of one",
+            hint=f"set {KEY_VARIABLE} instead, and unset {variable}",
+            where=variable,
+        )
+    where = f"{variable}={value}"
+    return where, parse_private(key_files.read_private(Path(value).expanduser(), where), where)
+
+
+def _from_environment(key: LocalKey, environ: Mapping[str, str]) -> Ed25519PrivateKey:
+    for variable in (KEY_VARIABLE, FILE_VARIABLE):
+        _, private = _environment_key(variable, environ)
+        if private is not None and public_text(private) == key.public_key:
+            return private
+    raise IdentityError(
+        f"the environment no longer holds the key {key.fingerprint}",
+        hint=f"set {KEY_VARIABLE} or {FILE_VARIABLE} again",
+        where=key.where,
+    )
+
+
+def _from_keyring(key: LocalKey, keyring: KeyringPort | None) -> str:
+    text = _needed(keyring, key.person).get(SERVICE, key.person)
+    if text is None:
+        public = shlex.quote(f"{key_files.user_keys_dir() / key.person}.pub")
+        raise IdentityError(
+            f"the OS keyring has no key of {key.person}",
+            hint=f"move {public} away, then migrate-flow keys new {key.person}",
+            where=key.where,
+        )
+    return text
+
+
+def _keep_in_keyring(person: str, key: Ed25519PrivateKey, public: Path, keyring: KeyringPort) -> None:
+    # First the index, which only one of two at the same time can make, then the secret.
+    key_files.write_new(public, _public_line(person, key), 0o644)
+    try:
+        if keyring.get(SERVICE, person) is not None:
+            raise _already(person, _where("keyring", public), f"keyring del {SERVICE} {person}")
+        text = private_text(key)
+        keyring.set(SERVICE, person, text)
+        if (keyring.get(SERVICE, person) or "").strip() != text.strip():
+            raise IdentityError("the OS keyring did not keep the key", hint=_other_store(person))
+    except BaseException:
+        public.unlink()
+        raise
+
+
+def _keep_in_files(person: str, key: Ed25519PrivateKey, private: Path, public: Path) -> None:
+    key_files.write_new(private, private_text(key), 0o600)
+    try:
+        key_files.write_new(public, _public_line(person, key), 0o644)
+    except BaseException:
+        private.unlink()
+        raise
+
+
+def _directory(store: str, project_root: Path | None) -> Path:
+    if store in ("keyring", "file"):
+        return key_files.user_keys_dir()
+    if store != "project":
+        raise IdentityError(f"there is no key store {store!r}", hint="choose --store keyring, file or project")
+    if project_root is None:
+        raise IdentityError(
+            "a key can be kept in the project only inside of one",
+            hint="go to the folder of migrate-flow.toml, or choose --store file",
+        )
+    return key_files.project_keys_dir(project_root)
+
+
+def _needed(keyring: KeyringPort | None, person: str) -> KeyringPort:
+    if keyring is None:
+        raise IdentityError("no OS keyring can be used here", hint=_other_store(person))
+    return keyring
+
+
+def _already(person: str, where: str, removal: str = "") -> IdentityError:
+    removal = removal or "move it and its other half away"
+    return IdentityError(
+        f"{person} already has a key there",
+        hint=f"use that key, or choose another --store; to make a new one there, first: {removal}",
+        where=where,
+    )
+
+
+def _other_store(person: str) -> str:
+    return f"migrate-flow keys new {person} --store file, or set {KEY_VARIABLE}"
+
+
+def _where(store: str, path: Path) -> str:
+    return f"the OS keyring, service {SERVICE}" if store == "keyring" else str(path)
+
+
+def _public_line(person: str, key: Ed25519PrivateKey) -> str:
+    return f"{public_text(key)} {person}\n"
+
+
+def _local_key(person: str, public_key: str, store: str, where: str) -> LocalKey:
+    return LocalKey(person, public_key, fingerprint(public_key), store, where)

@@ -1,0 +1,205 @@
+"""`plan`, `apply`, `recover` and `adopt`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
+from migrate_flow.core.plan import Outcome, Plan, PlannedStep
+from migrate_flow.services.adopt import Adopted
+from migrate_flow.services.apply import Applied
+from migrate_flow.services.attempt import Ran
+from migrate_flow.services.recover import Recovered
+from migrate_flow.views import verdicts
+
+_TONES = {
+    Outcome.APPLIED: Tone.GOOD,
+    Outcome.PLANNED: Tone.PLAIN,
+    Outcome.SKIPPED: Tone.FAINT,
+    Outcome.BLOCKED: Tone.BAD,
+    Outcome.FAILED: Tone.BAD,
+    Outcome.PARTIAL: Tone.BAD,
+}
+
+
+def plan(planned: Plan, *, full: bool = True) -> Document:
+    """full: show SQL and passed gates too, not only what blocks."""
+    steps = [_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED) for step in planned.steps]
+    return Document("plan", {**_head(planned), "steps": steps}, tuple(_plan_blocks(planned, full=full)))
+
+
+def _head(planned: Plan) -> dict[str, Any]:
+    return {
+        "environment": planned.environment,
+        "allowed": planned.allowed,
+        "digest": planned.digest,
+        "target": planned.target or None,
+        "heads": list(planned.heads),
+        "gates": verdicts.values(planned.gates),
+        "notices": list(planned.notices),
+    }
+
+
+def _step(step: PlannedStep, outcome: Outcome, duration_s: float | None = None) -> dict[str, Any]:
+    return {
+        "revision": step.revision,
+        "message": step.message,
+        "direction": step.direction,
+        "manifest": step.manifest.digest,
+        "outcome": outcome.value,
+        "gates": verdicts.values(step.decision),
+        "sql": step.sql,
+        "sql_note": step.sql_note,
+        "risks": list(step.risks),
+        "duration_s": duration_s,
+    }
+
+
+def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
+    count = len(planned.steps)
+    if not count:
+        blocks: list[Block] = [Heading(f"{planned.environment}: nothing to apply")]
+        blocks += verdicts.everything(planned.gates) if full else verdicts.blockers(planned.gates)
+        return blocks
+    where = ", ".join(planned.heads) or "an empty database"
+    blocks = [Heading(f"{planned.environment}: {count} revision{'s' if count > 1 else ''} to apply, from {where}")]
+    blocks += [Line(f"! {notice}", Tone.WARN) for notice in planned.notices]
+    for number, step in enumerate(planned.steps, start=1):
+        blocks += [Line(""), *_step_blocks(planned, number, step, full=full)]
+    blocks.append(Line(""))
+    blocked = sum(not step.decision.allowed for step in planned.steps)
+    if planned.allowed:
+        blocks.append(Line(f"Nothing stands against it. digest: {planned.digest}", Tone.GOOD))
+    else:
+        blocks.append(Line(f"Blocked: {blocked or 'all'} of {count}. Nothing is applied.", Tone.BAD))
+        ready = len(planned.ready())
+        if ready:
+            command = f"migrate-flow apply --env {planned.environment} --ready"
+            blocks.append(Line(f"The first {ready} could go ahead alone: {command}"))
+    return blocks
+
+
+def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -> list[Block]:
+    tone = Tone.STRONG if step.decision.allowed else Tone.BAD
+    mark = "ready" if step.decision.allowed else "blocked"
+    blocks: list[Block] = [Line(f"{number}. {step.revision}  {step.message}  [{mark}]", tone)]
+    if step.risks:
+        blocks.append(Line(f"risks: {', '.join(step.risks)}", Tone.WARN, 1))
+    if full:
+        blocks += verdicts.everything(step.decision)
+        blocks.append(
+            Code(step.sql or "(no SQL)", "sql")
+            if step.sql is not None
+            else Line(f"SQL: {step.sql_note}", Tone.FAINT, 1)
+        )
+    else:
+        blocks += verdicts.blockers(step.decision)
+    return blocks
+
+
+def applied(report: Applied) -> Document:
+    data = {
+        **_head(report.plan),
+        "steps": [{**_step(ran.step, ran.outcome, ran.duration_s), "error": ran.error} for ran in report.ran],
+        "recovered": [_recovered(item) for item in report.recovered],
+    }
+    return Document("apply", data, tuple(_applied_blocks(report)))
+
+
+def _applied_blocks(report: Applied) -> list[Block]:
+    blocks: list[Block] = [_recovered_line(item) for item in report.recovered]
+    ran = [item for item in report.ran if item.outcome not in (Outcome.BLOCKED, Outcome.SKIPPED)]
+    if not ran:
+        return [*blocks, *_plan_blocks(report.plan, full=False)]
+    environment = report.plan.environment
+    blocks.append(Heading(environment))
+    for item in report.ran:
+        blocks += _ran_blocks(item)
+    done = sum(item.outcome is Outcome.APPLIED for item in report.ran)
+    blocks += [Line(""), *_closing(report, environment, done)]
+    return blocks
+
+
+def _ran_blocks(item: Ran) -> list[Block]:
+    time = f"  {item.duration_s:.2f} s" if item.duration_s is not None else ""
+    blocks: list[Block] = [
+        Line(f"{item.outcome.value:<8} {item.step.revision}  {item.step.message}{time}", _TONES[item.outcome], 1)
+    ]
+    if item.error:
+        blocks.append(Line(item.error, Tone.BAD, 2))
+    if item.outcome is Outcome.BLOCKED:
+        blocks += verdicts.blockers(item.step.decision, 2)
+    return blocks
+
+
+def _closing(report: Applied, environment: str, done: int) -> list[Block]:
+    worst = report.worst
+    if worst is Outcome.APPLIED:
+        return [Line(f"{done} applied, each with its receipt in {environment} and its entry in the ledger.", Tone.GOOD)]
+    blocks: list[Block] = [Line(f"{done} applied before that; they stay.")] if done else []
+    if worst is Outcome.FAILED:
+        blocks.append(Line("The failed revision left nothing behind: the target is as it was before it.", Tone.BAD))
+        blocks.append(Line(f"hint: mend the cause, then migrate-flow plan --env {environment}"))
+    elif worst is Outcome.PARTIAL:
+        blocks.append(Line("The target is partly changed: nothing else runs there until it is settled.", Tone.BAD))
+        blocks.append(Line(f"hint: migrate-flow recover --env {environment}"))
+    else:
+        blocks.append(Line("The rest is blocked.", Tone.BAD))
+    return blocks
+
+
+def recovered(environment: str, found: Sequence[Recovered]) -> Document:
+    data = {"environment": environment, "recovered": [_recovered(item) for item in found]}
+    blocks: list[Block] = [_recovered_line(item) for item in found]
+    return Document("recover", data, tuple(blocks or [Line(f"{environment}: no attempt is open, nothing to settle")]))
+
+
+def _recovered(item: Recovered) -> dict[str, Any]:
+    return {
+        "attempt": item.attempt,
+        "revision": item.revision,
+        "direction": item.direction,
+        "outcome": item.outcome.value,
+        "reason": item.reason,
+        "seq": item.seq,
+    }
+
+
+def _recovered_line(item: Recovered) -> Line:
+    word = "was applied" if item.outcome is Outcome.APPLIED else "failed and left nothing behind"
+    return Line(
+        f"settled: the interrupted attempt on {item.revision} in {item.environment} {word} ({item.reason})",
+        _TONES[item.outcome],
+    )
+
+
+def adopted(report: Adopted) -> Document:
+    data = {
+        "environment": report.environment,
+        "target": report.target,
+        "heads": list(report.heads),
+        "grandfathered": list(report.grandfathered),
+        "out_of_band": list(report.out_of_band),
+        "gone": list(report.gone),
+        "seq": report.seq,
+    }
+    return Document("adopt", data, tuple(_adopted_blocks(report)))
+
+
+def _adopted_blocks(report: Adopted) -> list[Block]:
+    if not report.seq:
+        return [Line(f"{report.environment}: the ledger and the version table agree, nothing to adopt")]
+    heads = ", ".join(report.heads) or "no revision"
+    blocks: list[Block] = [Heading(f"{report.environment} adopted at {heads} (entry {report.seq})")]
+    if report.grandfathered:
+        count = len(report.grandfathered)
+        blocks.append(
+            Line(f"{count} grandfathered: they stand there, and were never reviewed or approved here", indent=1)
+        )
+    if report.out_of_band:
+        names = ", ".join(report.out_of_band)
+        blocks.append(Line(f"out of band: {names}: they came there outside the flow, and are marked so", Tone.WARN, 1))
+    if report.gone:
+        blocks.append(Line(f"gone: {', '.join(report.gone)}: no longer applied there", Tone.WARN, 1))
+    return blocks

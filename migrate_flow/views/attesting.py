@@ -1,0 +1,135 @@
+"""`new`, `track`, `self-review`, `review`, `approve` and `log`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
+from migrate_flow.core.entry import Entry
+from migrate_flow.services.review import Attested
+from migrate_flow.services.self_review import SelfReviewed
+from migrate_flow.services.track import Tracked
+
+
+def new(made: Tracked) -> Document:
+    data = {"revision": made.revision, "path": made.path, "seq": made.seq}
+    blocks: list[Block] = [
+        Line(f"wrote {made.path}", Tone.GOOD),
+        Line(f"recorded created {made.revision} (entry {made.seq})"),
+        Line(f"next: edit the script, then migrate-flow self-review {made.revision}"),
+    ]
+    return Document("new", data, tuple(blocks))
+
+
+def tracked(found: Sequence[Tracked]) -> Document:
+    data = {"tracked": [{"revision": t.revision, "path": t.path, "seq": t.seq} for t in found]}
+    blocks: list[Block] = [
+        Line(f"{t.revision}  created (entry {t.seq})", Tone.GOOD) if t.seq else Line(f"{t.revision}  tracked already")
+        for t in found
+    ]
+    return Document("track", data, tuple(blocks or [Line("every script of this checkout is tracked")]))
+
+
+def self_reviewed(done: SelfReviewed) -> Document:
+    data = {
+        "revision": done.revision,
+        "seq": done.seq,
+        "digest": done.manifest,
+        "risks": list(done.risks),
+        "sql": {
+            dialect: {"upgrade": sql.upgrade, "downgrade": sql.downgrade, "problem": sql.problem}
+            for dialect, sql in done.sql.items()
+        },
+    }
+    blocks: list[Block] = [Line(f"{done.revision} self-reviewed (entry {done.seq})", Tone.GOOD)]
+    if done.again:
+        blocks.append(Line("these bytes were self-reviewed before", Tone.FAINT, 1))
+    if done.risks:
+        blocks.append(Line(f"risks: {', '.join(done.risks)}", Tone.WARN, 1))
+    for dialect, sql in done.sql.items():
+        stored = "SQL stored for the reviewers" if not sql.problem else f"no SQL: {sql.problem}"
+        blocks.append(Line(f"{dialect}: {stored}", Tone.FAINT, 1))
+    blocks.append(Line(f"next: ask a peer for migrate-flow review {done.revision}"))
+    return Document("self-review", data, tuple(blocks))
+
+
+def attested(done: Attested, name: str) -> Document:
+    standing = done.standing
+    data = {
+        "revision": done.revision,
+        "seq": done.seq,
+        "by": done.actor,
+        "said": done.said,
+        "state": standing.state.value,
+        "digest": standing.manifest,
+        "missing": dict(standing.missing_roles),
+    }
+    blocks: list[Block] = [Line(f"{done.actor}: {done.said} {done.revision} (entry {done.seq})", Tone.GOOD)]
+    blocks.append(Line(f"state: {standing.state.value}"))
+    if standing.objections:
+        blocks.append(Line(f"next: new bytes, then migrate-flow self-review {done.revision}"))
+    elif standing.reviews_missing:
+        blocks.append(Line(_ask("review", standing.may_review, f"review {done.revision}")))
+    elif standing.missing_roles:
+        missing = ", ".join(f"{count} × {role}" for role, count in sorted(standing.missing_roles.items()))
+        blocks.append(Line(f"missing: {missing}"))
+        blocks.append(Line(_ask("approval", standing.may_approve, f"approve {done.revision}")))
+    else:
+        blocks.append(Line("next: migrate-flow status"))
+    return Document(name, data, tuple(blocks))
+
+
+def _ask(what: str, people: tuple[str, ...], command: str) -> str:
+    if not people:
+        return f"nobody is left who may give the {what}: migrate-flow people add EMAIL --role ROLE --key 'KEY'"
+    return f"next: ask {' or '.join(people)} for migrate-flow {command}"
+
+
+def log(entries: Sequence[Entry]) -> Document:
+    data = {
+        "entries": [
+            {
+                "seq": entry.seq,
+                "hash": f"sha256:{entry.hash}",
+                "kind": entry.kind,
+                "at": entry.at,
+                "actor": entry.actor,
+                "revision": entry.revision,
+                "environment": entry.environment,
+                "predicate": entry.predicate,
+            }
+            for entry in entries
+        ]
+    }
+    if not entries:
+        return Document("log", data, (Line("no entry matches"),))
+    rows = tuple(
+        (
+            Cell(str(entry.seq), Tone.FAINT),
+            Cell(f"{entry.at[:10]} {entry.at[11:19]}"),
+            Cell(entry.kind, _tone(entry.kind)),
+            Cell(entry.revision or "-"),
+            Cell(entry.environment or "-"),
+            Cell(entry.actor),
+            Cell(_detail(entry)),
+        )
+        for entry in entries
+    )
+    table = Table(("SEQ", "AT (UTC)", "KIND", "REVISION", "ENVIRONMENT", "BY", "DETAIL"), rows, flexible=6)
+    return Document("log", data, (table,))
+
+
+def _tone(kind: str) -> Tone:
+    if kind in ("apply.failed", "apply.partial", "apply.refused"):
+        return Tone.BAD
+    return Tone.GOOD if kind in ("apply.applied", "migration.approved") else Tone.PLAIN
+
+
+def _detail(entry: Entry) -> str:
+    fields = entry.predicate
+    if entry.kind == "apply.refused":
+        return ", ".join(item["gate"] for item in fields["gates"])
+    for name in ("verdict", "role", "gate", "outcome"):
+        if name in fields:
+            return f"{fields[name]} {fields.get('comment', '')}".strip()
+    return str(fields.get("error") or fields.get("comment") or "")

@@ -1,0 +1,143 @@
+"""What every test gets: a home of its own, a quiet environment, a PostgreSQL on demand; and what was left out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.postgres import PostgresServer
+
+# Off unless `-m` names them; pyproject.toml says what each needs, CONTRIBUTING.md how to run them.
+OFF_BY_DEFAULT = ("mariadb", "system", "real", "sweep", "browser")
+
+LEFT_OUT = pytest.StashKey[dict[str, int]]()  # tests by mark
+
+GITCONFIG = """\
+[user]
+\tname = Example Person
+\temail = person@example.com
+[init]
+\tdefaultBranch = main
+[commit]
+\tgpgSign = false
+"""
+
+# What the caller's shell may hold and a test must not see: our settings, a database, a git or ssh identity,
+# and what makes a terminal out of a pipe.
+_UNWANTED_PREFIXES = ("MIGRATE_FLOW_", "PG", "GIT_", "XDG_", "LC_")
+_UNWANTED = frozenset(
+    (
+        *("DATABASE_URL", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "EDITOR", "VISUAL", "PAGER", "TZ"),
+        *("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES"),
+        *("CI", "GITHUB_ACTIONS", "GITLAB_CI"),
+    )
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Take the caller's settings away before anything else is set up, servers too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name in _UNWANTED or name.startswith(_UNWANTED_PREFIXES):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count(1))
+
+
+@pytest.fixture(autouse=True)
+def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own HOME, with XDG folders, a git identity and no keyring."""
+    folder = next(_homes)
+    folder.mkdir()
+    (folder / "gitconfig").write_text(GITCONFIG)
+    own = {
+        "HOME": folder,
+        "XDG_CONFIG_HOME": folder / "config",
+        "XDG_DATA_HOME": folder / "data",
+        "XDG_STATE_HOME": folder / "state",
+        "XDG_CACHE_HOME": folder / "cache",
+        "XDG_RUNTIME_DIR": folder / "run",
+        "GIT_CONFIG_GLOBAL": folder / "gitconfig",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(name, str(value))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process, started by the first test that asks for it."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def pg_url(postgres: PostgresServer) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh, empty PostgreSQL database."""
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
+
+
+def _off(config: pytest.Config) -> list[str]:
+    """The marks that `-m` does not ask for ("not real" asks for nothing)."""
+    asked = re.findall(r"(?<!not )\b\w+", config.option.markexpr or "")
+    return [mark for mark in OFF_BY_DEFAULT if mark not in asked]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = {}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what carries a mark that is off, after pytest has applied `-m` and `-k`."""
+    off = set(_off(config))
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    counts: Counter[str] = Counter()
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()} & off
+        counts.update(marks)
+        (dropped if marks else kept).append(item)
+    config.stash[LEFT_OUT] = dict(counts)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Under xdist only the workers collect: take over what they left out (each of them saw every test)."""
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[LEFT_OUT].update(output.get("left_out", {}))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """The run's last line, below pytest's own closing line, names the marks that were left out."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = config.stash[LEFT_OUT]
+    yield
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    off = _off(config)
+    if off and terminal is not None and not hasattr(config, "workeroutput"):
+        counts = config.stash[LEFT_OUT]
+        named = ", ".join(f"{mark} ({counts.get(mark, 0)})" for mark in off)
+        terminal.write_line(f"left out, tests by mark: {named}; -m MARK runs them")

@@ -1,0 +1,102 @@
+"""One form in bytes: what the rfc8785 library writes, and nothing that could be read in two ways."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from enum import StrEnum
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from migrate_flow.core import canonical
+
+LARGEST = 2**53 - 1
+texts = st.text(st.characters(exclude_categories=["Cs"])).map(lambda text: unicodedata.normalize("NFC", text))
+integers = st.integers(-LARGEST, LARGEST)
+values = st.recursive(
+    st.none() | st.booleans() | integers | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    max_leaves=20,
+)
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+@settings(deadline=None)
+@given(values)
+def test_writes_what_rfc8785_writes_and_reads_it_back(value: Any) -> None:
+    written = canonical.dumps(value)
+    assert written == rfc8785.dumps(value)
+    assert canonical.loads(written) == value
+
+
+def test_keys_are_sorted_by_utf16_code_units() -> None:
+    # U+1F600 is two surrogates from U+D83D in UTF-16, so it comes before U+FB33; by code points it would come after.
+    value = {"\ufb33": 1, "\U0001f600": 2, "\u20ac": 3, "b": 4, "a": 5, "": 6}
+    assert list(json.loads(canonical.dumps(value))) == ["", "a", "b", "\u20ac", "\U0001f600", "\ufb33"]
+    assert canonical.dumps(value) == rfc8785.dumps(value)
+
+
+def test_control_characters_and_quotes_are_escaped_in_the_one_way() -> None:
+    text = "".join(map(chr, range(0x21))) + '"\\/\x7f\u2028'
+    assert canonical.dumps(text) == rfc8785.dumps(text)
+
+
+def test_one_text_in_two_unicode_forms_is_one_value() -> None:
+    assert canonical.dumps("e\u0301") == canonical.dumps("\u00e9") == '"\u00e9"'.encode()
+    assert canonical.dumps({"e\u0301": 1}) == canonical.dumps({"\u00e9": 1})
+
+
+def test_tuples_and_text_enumerations_are_plain_values() -> None:
+    assert canonical.dumps({Colour.RED: (1, Colour.RED)}) == b'{"red":[1,"red"]}'
+    assert type(json.loads(canonical.dumps(True))) is bool
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(1.0, 0.0, float("nan"), float("inf")),
+        *(LARGEST + 1, -LARGEST - 1, 2**64),
+        *("\ud800", "a\udfffb", {"\udc00": 1}),
+        *(b"bytes", {1, 2}, 1j, ...),
+        *({1: "a number as key"}, {None: 1}, {True: 1}),
+        {"e\u0301": 1, "\u00e9": 2},
+        [[{"deep": [1.5]}]],
+    ],
+    ids=repr,
+)
+def test_refuses_what_has_no_single_form(value: Any) -> None:
+    with pytest.raises(ValueError):
+        canonical.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":{"b":1,"b":2}}',
+        b'[{"a":1,"\\u0061":2}]',
+        b"",
+        b"{",
+        b"\xff",
+        b'\xef\xbb\xbf{"a":1}',
+        '{"a":1}'.encode("utf-16"),
+        b"[" * 100_000,
+    ],
+    ids=lambda data: repr(data[:20]),
+)
+def test_reading_refuses_duplicate_keys_and_what_is_no_json_in_utf8(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        canonical.loads(data)
+
+
+def test_digests_are_of_the_canonical_bytes() -> None:
+    expected = "sha256:" + hashlib.sha256(b'{"a":1,"b":[]}').hexdigest()
+    assert canonical.digest({"b": [], "a": 1}) == canonical.sha256(b'{"a":1,"b":[]}') == expected
