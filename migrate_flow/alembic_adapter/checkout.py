@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from migrate_flow.errors import ScriptError
 
 
 class Checkout:
-    """root: the folder of migrate-flow.toml. The headers are read once, the bytes at each call of manifest."""
+    """root: the folder of migrate-flow.toml. The headers are read once, the bytes at each call of manifest.
 
-    def __init__(self, settings: AlembicSettings, root: Path) -> None:
+    imports: whether a script whose labels or depends_on are expressions may be executed to read them.
+    """
+
+    def __init__(self, settings: AlembicSettings, root: Path, *, imports: bool = False) -> None:
         self.settings = settings
         self.root = root
+        self.imports = imports
 
     @property
     def folder(self) -> Path:
@@ -28,7 +33,24 @@ class Checkout:
 
     @cached_property
     def _tree(self) -> ScriptTree:
-        return read_scripts(self.settings, self.root)
+        return read_scripts(self.settings, self.root, evaluate=self._evaluate if self.imports else None)
+
+    def _evaluate(self, source: bytes, path: str) -> tuple[object, object]:
+        """branch_labels and depends_on of a script, by executing it. Raises ScriptError."""
+        before = list(sys.path)
+        sys.path[:0] = [str(folder) for folder in self.settings.prepend_sys_path]
+        try:
+            namespace: dict[str, object] = {"__name__": "migration", "__file__": str(self.root / path)}
+            exec(compile(source, path, "exec", dont_inherit=True), namespace)  # noqa: S102
+        except Exception as error:
+            raise ScriptError(
+                f"importing it fails: {type(error).__name__}: {error}",
+                hint="install what the script imports, or write its labels as literals",
+                where=path,
+            ) from error
+        finally:
+            sys.path[:] = before
+        return namespace.get("branch_labels"), namespace.get("depends_on")
 
     @cached_property
     def graph(self) -> RevisionGraph:
@@ -51,4 +73,4 @@ class Checkout:
         return read_manifest(header, self.settings, self.root)
 
     def reread(self) -> Checkout:
-        return Checkout(self.settings, self.root)
+        return Checkout(self.settings, self.root, imports=self.imports)

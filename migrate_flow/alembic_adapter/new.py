@@ -20,7 +20,7 @@ from migrate_flow.alembic_adapter.header import read_header
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
 from migrate_flow.alembic_adapter.session import surroundings
 from migrate_flow.dialects.tables import PREFIX, SCHEMA
-from migrate_flow.errors import ScriptError, UsageError
+from migrate_flow.errors import UsageError
 from migrate_flow.services.ports import NewRevision
 
 PLACEHOLDER = "Say why this change is needed, and what it is worth."
@@ -102,10 +102,7 @@ def _unloaded(root: Path, written: list[str]) -> Iterator[None]:
     def from_path(_directory: Any, path: Any) -> SealedScript:
         relative = Path(path).resolve().relative_to(root.resolve()).as_posix()
         written.append(str(path))
-        header = read_header(Path(path).read_bytes(), relative)
-        if header is None:
-            raise ScriptError("the template declares no revision", hint="see script.py.mako", where=relative)
-        return SealedScript(header, None, root)
+        return SealedScript(read_header(Path(path).read_bytes(), relative), None, root)
 
     script_base.Script._from_path = from_path  # type: ignore[method-assign, assignment]
     try:

@@ -1,4 +1,7 @@
-"""The door to Alembic for the services: sessions on a target, rendered SQL, new scripts."""
+"""The door to Alembic for the services: sessions on a target, rendered SQL, new scripts.
+
+Alembic is imported where it is needed first: most commands only read, and never need it.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-
-from alembic.config import Config
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.checkout import Checkout
-from migrate_flow.alembic_adapter.new import write_revision
-from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
-from migrate_flow.alembic_adapter.session import Session
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.revision import Manifest
-from migrate_flow.dialects import dialect_for
 from migrate_flow.errors import ScriptError
 from migrate_flow.services.ports import NewRevision, RenderedSql
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from migrate_flow.alembic_adapter.session import Session
 
 RENDER_TIMEOUT_S = 60
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "VIRTUAL_ENV")
@@ -41,6 +44,10 @@ class AlembicRunner:
 
     @contextmanager
     def session(self, url: str, dialect: str, manifests: Sequence[Manifest]) -> Iterator[Session]:
+        from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
+        from migrate_flow.alembic_adapter.session import Session
+        from migrate_flow.dialects import dialect_for
+
         config = self._config(url)
         root, folder = self.checkout.root, self.checkout.folder
         if self.checkout.problems:
@@ -77,6 +84,8 @@ class AlembicRunner:
             return RenderedSql(None, None, redact(last) or "the script ended the rendering process")
 
     def new_revision(self, request: NewRevision, url: str | None) -> str:
+        from migrate_flow.alembic_adapter.new import write_revision
+
         path = write_revision(self._config(url), self.checkout, request)
         return Path(path).resolve().relative_to(self.checkout.root.resolve()).as_posix()
 
@@ -93,6 +102,8 @@ class AlembicRunner:
 
     def _config(self, url: str | None) -> Config:
         """Alembic's configuration, as its own command line makes it, with our URL in place of the file's."""
+        from alembic.config import Config
+
         settings = self.checkout.settings
         config = Config(
             file_=str(settings.ini) if settings.ini else None,

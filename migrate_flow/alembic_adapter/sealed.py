@@ -48,7 +48,14 @@ class SealedScript(Script):
                     f"{self.revision} was asked for, but is no part of this plan", hint="migrate-flow plan"
                 )
             name = "migration_" + "".join(c if c.isalnum() else "_" for c in self.revision)
-            self._module = execute(self._sealed.content, self.path, name)
+            module = execute(self._sealed.content, self.path, name)
+            if getattr(module, "revision", None) != self.revision:
+                raise ScriptError(
+                    f"the script says revision = {self.revision!r}, and changes it while it is loaded",
+                    hint="let revision be a literal, assigned once",
+                    where=self._sealed.path,
+                )
+            self._module = module
         return self._module
 
     @property

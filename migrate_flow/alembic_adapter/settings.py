@@ -23,7 +23,7 @@ from configparser import (
     ParsingError,
 )
 from configparser import Error as IniError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrate_flow.core.revision import manifest_lines
@@ -36,7 +36,7 @@ _COMMAS_SPACES_AND_COLONS = re.compile(r", *| +|:")
 
 @dataclass(frozen=True, slots=True)
 class AlembicSettings:
-    """Where an Alembic project keeps its scripts. Paths are absolute if the file's path is.
+    """Where an Alembic project keeps its scripts. Paths are absolute, links in them not resolved.
 
     ini, toml: the files that were read. version_locations: at least one, in Alembic's order.
     sqlalchemy_url: as the ini section has it; None where it has none, or leaves parts of it to env.py
@@ -50,7 +50,7 @@ class AlembicSettings:
     version_locations: tuple[Path, ...]
     recursive: bool
     prepend_sys_path: tuple[Path, ...]
-    sqlalchemy_url: str | None
+    sqlalchemy_url: str | None = field(repr=False)
     digest: str
 
 

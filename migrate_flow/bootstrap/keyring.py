@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -11,8 +12,11 @@ from pathlib import Path
 
 from migrate_flow import credentials
 from migrate_flow.core.policy import Policy
-from migrate_flow.errors import IdentityError
+from migrate_flow.errors import IdentityError, MigrateFlowError
 from migrate_flow.signing import keys, sshsig
+
+# Asked only where a key lies in it: finding out whether there is one takes a tenth of a second.
+_KEYRING = credentials.Keyring("set MIGRATE_FLOW_SIGNING_KEY instead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class KeyRing:
 
     @cached_property
     def _found(self) -> tuple[list[keys.LocalKey], list[str]]:
-        return keys.available(project_root=self.root, environ=os.environ, keyring=self._keyring)
+        return keys.available(project_root=self.root, environ=os.environ, keyring=_KEYRING)
 
     @property
     def local(self) -> list[keys.LocalKey]:
@@ -56,17 +60,13 @@ class KeyRing:
         """The places that were looked at, in words."""
         return self._found[1]
 
-    @cached_property
-    def _keyring(self) -> credentials.Keyring | None:
-        return None if credentials.usable() else credentials.Keyring("set MIGRATE_FLOW_SIGNING_KEY instead")
-
     def create(self, person: str, store: str) -> keys.LocalKey:
         """store: ``keyring``, ``file``, ``project``, or empty for the keyring where there is one, else a file."""
-        chosen = store or ("keyring" if self._keyring is not None else "file")
-        return keys.create(person, chosen, project_root=self.root, keyring=self._keyring)
+        chosen = store or ("file" if credentials.usable() else "keyring")
+        return keys.create(person, chosen, project_root=self.root, keyring=_KEYRING)
 
     def signer(self, key: keys.LocalKey, person: str) -> KeySigner:
-        private = keys.load_private(key, project_root=self.root, environ=os.environ, keyring=self._keyring)
+        private = keys.load_private(key, project_root=self.root, environ=os.environ, keyring=_KEYRING)
         return KeySigner(person, key.public_key, lambda message: sshsig.sign(private, message))
 
     def actor(self, wanted: str, policy: Policy) -> str:
@@ -101,7 +101,11 @@ class KeyRing:
         mine.sort(key=lambda key: key.public_key not in known)
         if not mine:
             raise self._no_key(person, policy)
-        return self.signer(mine[0], person)
+        for key in mine[:-1]:
+            # A store that can't be used here is passed over while another one has a key.
+            with contextlib.suppress(MigrateFlowError):
+                return self.signer(key, person)
+        return self.signer(mine[-1], person)
 
     def _nobody(self, policy: Policy) -> IdentityError:
         owners = sorted({policy.owners[key.public_key] for key in self.local if key.public_key in policy.owners})

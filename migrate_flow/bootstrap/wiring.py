@@ -9,12 +9,10 @@ from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.alembic_adapter.runner import AlembicRunner
 from migrate_flow.alembic_adapter.settings import read_settings
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
-from migrate_flow.bootstrap.urls import environment_url
 from migrate_flow.config.load import Config, find, load
-from migrate_flow.database import DatabaseTarget
 from migrate_flow.ledger.store import LedgerStore, open_store
 from migrate_flow.services.book import Book
-from migrate_flow.services.ports import Signer
+from migrate_flow.services.ports import Signer, Target
 from migrate_flow.services.workspace import Workspace
 
 
@@ -27,8 +25,11 @@ def load_config(path: Path | None) -> Config:
     return load(path if path is not None else find(Path.cwd()))
 
 
-def target(config: Config, environment: str, person: str) -> DatabaseTarget:
+def target(config: Config, environment: str, person: str) -> Target:
     """The environment's database; its URL is resolved at the first use."""
+    from migrate_flow.bootstrap.urls import environment_url
+    from migrate_flow.database import DatabaseTarget
+
     return DatabaseTarget(
         environment=environment,
         dialect=config.environments[environment].dialect,
@@ -41,7 +42,7 @@ def target(config: Config, environment: str, person: str) -> DatabaseTarget:
 def checkout(config: Config) -> Checkout:
     """Raises ConfigError where Alembic's configuration can't be read."""
     settings = read_settings(config.root / config.project.alembic, config.project.alembic_section)
-    return Checkout(settings, config.root)
+    return Checkout(settings, config.root, imports=config.project.graph == "import")
 
 
 def runner(config: Config, scripts: Checkout) -> AlembicRunner:

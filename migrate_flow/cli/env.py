@@ -34,16 +34,14 @@ def check(
     output: Output = None,
 ) -> None:
     """Whether each database answers, can be written, and is the one that it should be. Exit 1 if not."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import urls, wiring
     from migrate_flow.services.environments import tested
     from migrate_flow.views import project
 
     check_format(format_name)
     settings = config(ctx)
-    names = [bootstrap.known_environment(settings, env)] if env else list(settings.environments)
-    found = tested(
-        settings, names, lambda name: bootstrap.target(settings, name, ""), bootstrap.connection_hints(settings)
-    )
+    names = [urls.known_environment(settings, env)] if env else list(settings.environments)
+    found = tested(settings, names, lambda name: wiring.target(settings, name, ""), urls.connection_hints(settings))
     emit(ctx, project.tested(found), format_name, output)
     raise typer.Exit(0 if all(item.ok for item in found) else 1)
 
@@ -51,27 +49,27 @@ def check(
 @group.command()
 def login(ctx: typer.Context, env: Name) -> None:
     """Put an environment's URL or password into the OS keyring; read from a prompt or stdin, never an argument."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import urls
 
     settings = config(ctx)
-    name = bootstrap.known_environment(settings, env)
-    what = bootstrap.login_asks(settings, name)
+    name = urls.known_environment(settings, env)
+    what = urls.login_asks(settings, name)
     asked = interactive(ctx)
     secret = typer.prompt(what, hide_input=True, err=True) if asked else sys.stdin.readline().rstrip("\r\n")
     if not secret:
         raise UsageError("nothing was given", hint=f"migrate-flow env login {name} < FILE", where="stdin")
-    bootstrap.login(settings, name, secret)
+    urls.login(settings, name, secret)
     note(f"stored in the OS keyring; try it: migrate-flow env test {name}")
 
 
 @group.command()
 def logout(ctx: typer.Context, env: Name) -> None:
     """Take it out of the OS keyring again."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import urls
 
     settings = config(ctx)
-    name = bootstrap.known_environment(settings, env)
-    note(f"{name}: forgotten" if bootstrap.logout(settings, name) else f"{name}: nothing was stored")
+    name = urls.known_environment(settings, env)
+    note(f"{name}: forgotten" if urls.logout(settings, name) else f"{name}: nothing was stored")
 
 
 def register(app: typer.Typer) -> None:

@@ -28,12 +28,12 @@ def init(
     output: Output = None,
 ) -> None:
     """Put an Alembic project under the flow: migrate-flow.toml, a key, and the ledger."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import initialise
     from migrate_flow.views import project
 
     check_format(format_name)
     given = options(ctx).config
-    wishes = bootstrap.Wishes(
+    wishes = initialise.Wishes(
         folder=given.absolute().parent if given else Path.cwd(),
         environments=tuple(env or ()),
         ledger=ledger,
@@ -43,12 +43,12 @@ def init(
         key_store=key_store,
     )
     if (
-        bootstrap.lacks_alembic(wishes)
+        initialise.lacks_alembic(wishes)
         and interactive(ctx)
         and typer.confirm("There is no Alembic project here. Make one (alembic init migrations)?", err=True)
     ):
-        bootstrap.make_alembic_project(wishes.folder)
-    emit(ctx, project.init(bootstrap.initialise(wishes, write_atomically)), format_name, output)
+        initialise.make_alembic_project(wishes.folder)
+    emit(ctx, project.init(initialise.initialise(wishes, write_atomically)), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

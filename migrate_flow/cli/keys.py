@@ -22,22 +22,22 @@ def new(
     output: Output = None,
 ) -> None:
     """Make an Ed25519 key, and print its public half."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import keyring
     from migrate_flow.views import project
 
     check_format(format_name)
-    made = bootstrap.KeyRing(project_root(ctx)).create(email.strip().lower(), store)
+    made = keyring.KeyRing(project_root(ctx)).create(email.strip().lower(), store)
     emit(ctx, project.key(made.person, made.public_key, made.fingerprint, made.where), format_name, output)
 
 
 @group.command("list")
 def list_(ctx: typer.Context, format_name: Format = "table", output: Output = None) -> None:
     """The keys that this machine can sign with."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import keyring
     from migrate_flow.views import project
 
     check_format(format_name)
-    ring = bootstrap.KeyRing(project_root(ctx))
+    ring = keyring.KeyRing(project_root(ctx))
     found = [(key.person, key.public_key, key.fingerprint, key.where) for key in ring.local]
     emit(ctx, project.keys(found, ring.tried), format_name, output)
 

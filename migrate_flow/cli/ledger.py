@@ -22,15 +22,15 @@ def info(ctx: typer.Context, actor: As = "", format_name: Format = "table", outp
 @group.command()
 def verify(ctx: typer.Context, format_name: Format = "table", output: Output = None) -> None:
     """Prove chain, signatures, authority and artifacts from the stored bytes. Exit 4 if anything is wrong."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import keyring, wiring
     from migrate_flow.services.verify_ledger import verify as check
     from migrate_flow.views import project
 
     check_format(format_name)
     settings = config(ctx)
     report = check(
-        bootstrap.open_ledger(settings),
-        bootstrap.SshsigVerifier(),
+        wiring.open_ledger(settings),
+        keyring.SshsigVerifier(),
         ledger_id=settings.ledger.id,
         genesis=settings.ledger.genesis,
     )

@@ -28,7 +28,7 @@ def add(
     output: Output = None,
 ) -> None:
     """Add a person, a role or a key to migrate-flow.toml; `policy record` puts it in force."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import keyring
     from migrate_flow.services import people, policy
     from migrate_flow.views import project
 
@@ -39,7 +39,7 @@ def add(
     people.add(settings, person, role or (), key or ())
     keys = [*(key or ())]
     if new_key:
-        keys.append(bootstrap.KeyRing(project_root(ctx)).create(person, store).public_key)
+        keys.append(keyring.KeyRing(project_root(ctx)).create(person, store).public_key)
     done = people.add(settings, person, role or (), keys)
     write_atomically(settings.path, done.text)
     seq = policy.record(workspace(ctx, actor or options(ctx).actor)).recorded if record else 0

@@ -22,16 +22,16 @@ def options(ctx: typer.Context) -> Globals:
 
 def workspace(ctx: typer.Context, actor: str = "", format_name: str = "table") -> Workspace:
     """The project here, wired. Raises ConfigError, LedgerError, UsageError."""
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import wiring
 
     check_format(format_name)
-    return bootstrap.workspace(options(ctx).config, (actor or options(ctx).actor).strip().lower())
+    return wiring.workspace(options(ctx).config, (actor or options(ctx).actor).strip().lower())
 
 
 def config(ctx: typer.Context) -> Config:
-    from migrate_flow import bootstrap
+    from migrate_flow.bootstrap import wiring
 
-    return bootstrap.load_config(options(ctx).config)
+    return wiring.load_config(options(ctx).config)
 
 
 def interactive(ctx: typer.Context) -> bool:

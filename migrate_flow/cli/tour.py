@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migrate_flow.errors import MigrateFlowError, UsageError
@@ -53,6 +53,7 @@ class Tour:
 
     folder: Path
     say: Callable[[str], None]
+    cache: str = ""
 
     @staticmethod
     def begin(directory: Path | None, say: Callable[[str], None]) -> Tour:
@@ -71,7 +72,11 @@ class Tour:
         return Tour(directory.resolve(), say)
 
     def walk(self) -> None:
-        """From an empty folder to production. Raises MigrateFlowError if a command ends otherwise than the tour says."""
+        """From an empty folder to production. Raises MigrateFlowError if a command ends otherwise than it says."""
+        with tempfile.TemporaryDirectory(prefix="migrate-flow-cache-") as cache:
+            replace(self, cache=cache)._walk()
+
+    def _walk(self) -> None:
         self._set_up()
         customers = self._first_migration()
         self._refusals(customers)
@@ -208,14 +213,20 @@ class Tour:
             self.say(f"$ {shown}")
         words = [sys.executable, "-m", "alembic.config"] if program == "alembic" else [program]
         done = subprocess.run(
-            [*words, *arguments], cwd=self.folder, env=_environment(), capture_output=True, text=True, check=False
+            [*words, *arguments],
+            cwd=self.folder,
+            env=_environment(self.cache),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if show else subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if show:
-            for line in (done.stdout + done.stderr).rstrip().splitlines():
+            for line in done.stdout.rstrip().splitlines():
                 self.say(f"  {line}".rstrip())
         if done.returncode != code:
             raise MigrateFlowError(
-                f"the tour ran {shown or program}: exit {done.returncode}, it should be {code}\n{done.stderr}",
+                f"the tour ran {shown or program}: exit {done.returncode}, it should be {code}\n{done.stdout}",
                 hint="migrate-flow --debug demo; please report it",
             )
         if show and code:
@@ -231,6 +242,10 @@ class Tour:
         self.say(f"   {text}")
 
 
-def _environment() -> dict[str, str]:
+def _environment(cache: str) -> dict[str, str]:
+    """NOTE: byte code goes into a folder that the tour throws away: without any (as under uv, in containers) each
+    of its forty processes would compile everything again."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OUTSIDE)}
-    return {**kept, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "COLUMNS": "100"}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    ours = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "COLUMNS": "100", "PYTHONPYCACHEPREFIX": cache}
+    return {**kept, **ours}

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 TAG = "ast1:sha256:"
 
-# ctx follows from the place in the tree; kind is the u of u"…"; the rest is for type checkers.
-_SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+# ctx follows from the place in the tree; the rest is for type checkers.
+_SKIPPED = frozenset({"ctx", "type_comment", "type_ignores"})
 _DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -131,7 +131,7 @@ def _scalar(value: object) -> bytes:
         raw = value.encode("utf-8", "surrogatepass")
     elif isinstance(value, bytes):
         raw = value
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, int):
         raw = hex(value).encode()  # repr() refuses more than 4300 digits
     else:
         raw = repr(value).encode()

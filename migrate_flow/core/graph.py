@@ -244,7 +244,7 @@ def _sorted_by(
         id_ = ready.pop()
         found.append(id_)
         own = set(line[id_])
-        for other in sorted(back[id_], reverse=True, key=lambda o, own=own: (o not in own, o)):  # type: ignore[misc]
+        for _, other in sorted(((o not in own, o) for o in back[id_]), reverse=True):
             waits[other] -= 1
             if not waits[other]:
                 ready.append(other)

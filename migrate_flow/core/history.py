@@ -93,10 +93,17 @@ class Application:
     behaviour: str = ""
     attempt: str = ""
 
+    @property
+    def stands(self) -> bool:
+        return self.state in STANDING_STATES
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An intent whose outcome is not recorded yet. operator: host and pid of the process."""
+    """An intent whose outcome is not recorded yet. operator: host and pid of the process.
+
+    before: how the revision stood when it was made.
+    """
 
     id: str
     seq: int
@@ -108,6 +115,7 @@ class Attempt:
     by: str
     at: datetime
     operator: Mapping[str, Any]
+    before: Application | None = None
 
 
 @dataclass(slots=True)
@@ -123,7 +131,7 @@ class TargetRecord:
 
     def stands(self, revision: str) -> bool:
         application = self.applications.get(revision)
-        return application is not None and application.state in STANDING_STATES
+        return application is not None and application.stands
 
     def standing(self) -> frozenset[str]:
         """Revisions that are applied in this target, however they came there."""
@@ -151,7 +159,7 @@ class EnvironmentRecord:
     def latest(self, revision: str) -> Application | None:
         """Over all targets: one where it stands before one where it does not, then the newest."""
         found = [t.applications[revision] for t in self.targets.values() if revision in t.applications]
-        return max(found, key=lambda a: (a.state in STANDING_STATES, a.seq), default=None)
+        return max(found, key=lambda a: (a.stands, a.seq), default=None)
 
     def open_attempts(self) -> list[tuple[TargetRecord, Attempt]]:
         return [(target, target.attempt) for target in self.targets.values() if target.attempt]

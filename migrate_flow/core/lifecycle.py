@@ -160,7 +160,7 @@ def _intended(history: History, said: Attestation) -> None:
         history.flawed.append(said)
         return
     target = environment.target(said.fields["target"])
-    target.attempt = _attempt(said)
+    target.attempt = _attempt(said, target.applications.get(said.revision))
     target.version_table = said.fields.get("version_table", target.version_table)
     if target.heads is None:
         target.heads = tuple(said.fields["from_heads"])
@@ -175,7 +175,7 @@ def _misses(environment: EnvironmentRecord, said: Attestation, rules: Environmen
     return f"speaks of another database than the one known as {environment.name}"
 
 
-def _attempt(said: Attestation) -> Attempt:
+def _attempt(said: Attestation, before: Application | None) -> Attempt:
     fields = said.fields
     return Attempt(
         id=fields["attempt"],
@@ -188,6 +188,7 @@ def _attempt(said: Attestation) -> Attempt:
         by=said.actor,
         at=said.at,
         operator=fields.get("operator", {}),
+        before=before,
     )
 
 
@@ -210,7 +211,9 @@ def _outcome(history: History, said: Attestation) -> None:
         state = Applied.ROLLED_BACK
     target.attempt = None
     target.heads = tuple(said.fields["heads"])
-    if state is not Applied.FAILED or not target.stands(attempt.revision):
+    if state is Applied.FAILED and attempt.before and attempt.before.stands:
+        target.put(attempt.before)  # it failed and left no trace: what stood, stands
+    else:
         target.put(_application(said, attempt, state))
 
 

@@ -7,7 +7,7 @@ where it is set, so that an unchanged file keeps its digest over an upgrade.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -157,30 +157,63 @@ def _environment(value: Mapping[str, Any]) -> EnvironmentRules:
 
 
 def shortages(policy: Policy) -> list[str]:
-    """What nobody can meet yet, in plain sentences; empty if every migration can reach `approved`.
+    """What nobody can meet yet, in plain sentences; empty if somebody's migration can reach `approved`.
 
     Under strict separation author, peer reviewers and approvers are different people.
     """
-    found: list[str] = []
-    reviewers = policy.holders(policy.review_roles)
-    if len(reviewers) < policy.peer_reviews + 1:
-        roles = " or ".join(sorted(policy.review_roles))
-        found.append(
-            f"peer review asks for {policy.peer_reviews} besides the author, but {_people(len(reviewers))} "
-            f"{'holds' if len(reviewers) == 1 else 'hold'} the role {roles}"
-        )
-    for role, count in policy.approvals.items():
-        holders = policy.holders([role])
-        if len(holders) < count:
-            found.append(f"approval asks for {count} × {role}, but {_people(len(holders))} has that role")
-    everybody = 1 + policy.peer_reviews + sum(policy.approvals.values())
-    needed = everybody if policy.separation == "strict" else everybody - 1
-    if not found and len(policy.people) < needed:
-        found.append(f"separation {policy.separation!r} needs {needed} people, the policy names {len(policy.people)}")
+    found = [] if any(_cleared(policy, author) for author in policy.people) else _reasons(policy)
     if len(policy.holders([POLICY_ADMIN])) < policy.admins:
         found.append(f"policy changes ask for {policy.admins} × {POLICY_ADMIN}, too few hold that role")
     return found
 
 
-def _people(count: int) -> str:
-    return {0: "nobody", 1: "one person"}.get(count, f"{count} people")
+def _reasons(policy: Policy) -> list[str]:
+    """Why nobody's migration can reach `approved`."""
+    found: list[str] = []
+    reviewers = policy.holders(policy.review_roles)
+    if len(reviewers) < policy.peer_reviews + 1:
+        roles = " or ".join(sorted(policy.review_roles))
+        found.append(
+            f"peer review asks for {policy.peer_reviews} besides the author, "
+            f"but {_hold(len(reviewers))} the role {roles}"
+        )
+    for role, count in policy.approvals.items():
+        holders = policy.holders([role])
+        if len(holders) < count:
+            found.append(f"approval asks for {count} × {role}, but {_hold(len(holders))} that role")
+    everybody = 1 + policy.peer_reviews + sum(policy.approvals.values())
+    needed = everybody if policy.separation == "strict" else everybody - 1
+    if not found and len(policy.people) < needed:
+        found.append(f"separation {policy.separation!r} needs {needed} people, the policy names {len(policy.people)}")
+    return found or [
+        f"whoever is the author: the others can't give every peer review and approval that separation "
+        f"{policy.separation!r} asks for, one person holds too many of the roles"
+    ]
+
+
+def _cleared(policy: Policy, author: str) -> bool:
+    """Whether the others could review and approve this author's work."""
+    reviews = [policy.holders(policy.review_roles)] * policy.peer_reviews
+    approvals = [policy.holders([role]) for role, count in policy.approvals.items() for _ in range(count)]
+    asked = [reviews + approvals] if policy.separation == "strict" else [reviews, approvals]
+    return all(_distinct(posts, author) for posts in asked)
+
+
+def _distinct(posts: Sequence[Sequence[str]], author: str) -> bool:
+    """Whether each post gets a person of its own, out of those who may fill it (a matching, by augmenting paths)."""
+    filled: dict[str, int] = {}
+
+    def fill(post: int, passed: set[str]) -> bool:
+        for person in posts[post]:
+            if person != author and person not in passed:
+                passed.add(person)
+                if person not in filled or fill(filled[person], passed):
+                    filled[person] = post
+                    return True
+        return False
+
+    return all(fill(post, set()) for post in range(len(posts)))
+
+
+def _hold(count: int) -> str:
+    return {0: "nobody holds", 1: "one person holds"}.get(count, f"{count} people hold")

@@ -6,20 +6,40 @@ text passes through many hands before it is printed or recorded.
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+SHORTEST = 4
 _SECRETS: set[str] = set()
-_CREDENTIALS = re.compile(r"(?<=://)([^\s:/@]*):([^\s@/]+)@")
-_PARAMETERS = re.compile(r"(?i)\b((?:ssl)?password|passwd|pwd)(\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&;,)]+)")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
+_CREDENTIALS = re.compile(r"(?<=://)([^\s:/@]*):(\S+)@")  # to the last @: rather too much than a part of a password
+_PARAMETERS = re.compile(
+    r"""(?ix) (password|passwd|pwd|identified\s+by) (["']?\s*[=:]\s*|\s+(?=['"]))
+    (?: '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | [^\s&;,)]+ )"""
+)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 def remember(secret: str | None) -> None:
-    """Mask this value, and its URL-quoted spellings, in every text from now on. Very short values are not masked."""
-    if secret and len(secret) >= 4:
-        _SECRETS.update({secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]})
+    """Mask this value in every text from now on, however a URL, a configuration or a driver spells it.
+
+    Values of less than four characters are not masked: too much else would be.
+    """
+    if secret and len(secret) >= SHORTEST:
+        _SECRETS.update(spelling for spelling in _spellings(secret) if len(spelling) >= SHORTEST)
+
+
+def _spellings(secret: str) -> set[str]:
+    # " +" are the characters that SQLAlchemy leaves as they are. surrogateescape: as os.environ reads foreign bytes.
+    quoted = {quote(secret, safe=safe, errors="surrogateescape") for safe in ("", "/", " +")}
+    quoted.add(quote_plus(secret, errors="surrogateescape"))
+    quoted |= {_ESCAPE.sub(lambda found: found[0].lower(), text) for text in quoted}
+    escaped = {repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    doubled = {secret.replace("'", "''"), secret.replace("\\", "\\\\").replace("'", "\\'")}
+    in_ini = {text.replace("%", "%%") for text in (secret, *quoted)}
+    return {secret, " ".join(secret.split()), *quoted, *escaped, *doubled, *in_ini}
 
 
 def redact(text: str) -> str:

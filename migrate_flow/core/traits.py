@@ -11,17 +11,31 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from migrate_flow.core.behaviour import syntax_tree
+
 _DROPS = {"drop_table", "drop_column"}
+_EXECUTES = {"execute", "exec_driver_sql"}
 _TABLE_FIRST = {
     "add_column", "alter_column", "batch_alter_table", "bulk_insert", "create_table", "create_table_comment",
     "drop_column", "drop_table", "drop_table_comment", "rename_table",
 }  # fmt: skip
 _TABLE_SECOND = {
     "create_check_constraint", "create_exclude_constraint", "create_foreign_key", "create_index",
-    "create_primary_key", "create_unique_constraint", "drop_constraint", "drop_index",
+    "create_primary_key", "create_unique_constraint", "drop_constraint", "drop_index", "rename_table",
 }  # fmt: skip
-_DESTRUCTIVE_SQL = re.compile(r"\b(drop\s+(table|column|schema|database|view|type)|truncate|delete\s+from)\b", re.I)
-_SQL_TABLE = re.compile(r'\b(?:table|into|update|from)\s+(?:if\s+(?:not\s+)?exists\s+)?["`]?([a-z_][\w.]*)', re.I)
+_TABLE_THIRD = {"create_foreign_key"}
+_TABLE_KEYWORDS = {"table_name", "old_table_name", "new_table_name", "source_table", "referent_table"}
+_DESTRUCTIVE_SQL = re.compile(
+    r"\b(drop\s+(table|column|schema|database|(materialized\s+)?view|type)|truncate|delete\s+from)\b"
+    r"|\balter\s+table\b[^;]*\bdrop\s+(?!(constraint|default|not|index|key|primary|foreign|check|expression|identity)\b)",
+    re.I,
+)
+_SQL_TABLE = re.compile(
+    r"\b(?:truncate(?:\s+table)?|table|into|update|from|join|references)\s+(?:only\s+)?(?:if\s+(?:not\s+)?exists\s+)?"
+    r'((?:["`]?\w+["`]?\.)*["`]?\w+)',
+    re.I,
+)
+_SQL_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.S)
 _WAIVER = re.compile(rb"#\s*migrate-flow:\s*ignore\[")
 
 
@@ -36,13 +50,18 @@ class Traits:
 def read_traits(source: bytes) -> Traits:
     """The traits of one script. A source that does not parse is unknown, so raw-sql-unknown."""
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        tree = syntax_tree(source)
+    except SyntaxError:
         return Traits(("raw-sql-unknown",))
     risks: set[str] = set()
     tables: set[str] = set()
-    for call in _calls(tree):
-        _judge(call, risks, tables)
+    for node in _upgrading(tree):
+        if _named(node) in _DROPS:
+            risks.update(("destructive", "lossy"))
+        if isinstance(node, ast.Call):
+            tables.update(_tables(node))
+            if _named(node.func) in _EXECUTES:
+                _judge_sql(node, risks, tables)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if "upgrade" in functions and _does_something(functions["upgrade"]) and not _reverses(functions.get("downgrade")):
         risks.add("irreversible")
@@ -52,29 +71,51 @@ def read_traits(source: bytes) -> Traits:
     return Traits(tuple(risk for risk in order if risk in risks), frozenset(tables))
 
 
-def _calls(tree: ast.Module) -> Iterator[ast.Call]:
-    """Calls anywhere but in `downgrade`: what the upgrade, or a function that it may use, does."""
+def _upgrading(tree: ast.Module) -> Iterator[ast.AST]:
+    """Everything but `downgrade`: what the upgrade, or a function that it may use, does."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
-            continue
-        yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
+        if not (isinstance(node, ast.FunctionDef) and node.name == "downgrade"):
+            yield from ast.walk(node)
 
 
-def _judge(call: ast.Call, risks: set[str], tables: set[str]) -> None:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if name in _DROPS:
-        risks.update(("destructive", "lossy"))
-    position = 0 if name in _TABLE_FIRST else 1 if name in _TABLE_SECOND else None
-    if position is not None and len(call.args) > position and isinstance(call.args[position], ast.Constant):
-        tables.add(str(call.args[position].value))  # type: ignore[attr-defined]
-    if name == "execute" and call.args:
-        sql = _literal_sql(call.args[0])
-        if sql is None:
-            risks.add("raw-sql-unknown")
-        else:
-            tables.update(found.lower() for found in _SQL_TABLE.findall(sql))
-            if _DESTRUCTIVE_SQL.search(sql):
-                risks.update(("destructive", "lossy"))
+def _named(node: ast.AST) -> str:
+    """The last name of ``op.drop_table``, ``drop_table`` or ``import drop_table as …``: called or only handed on."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name):
+            return name
+        case _:
+            return ""
+
+
+def _tables(call: ast.Call) -> Iterator[str]:
+    name = _named(call.func)
+    for position, operations in enumerate((_TABLE_FIRST, _TABLE_SECOND, _TABLE_THIRD)):
+        if name in operations and len(call.args) > position:
+            yield from _text(call.args[position])
+    if name in _TABLE_FIRST | _TABLE_SECOND:
+        for keyword in call.keywords:
+            if keyword.arg in _TABLE_KEYWORDS:
+                yield from _text(keyword.value)
+
+
+def _text(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+
+
+def _judge_sql(call: ast.Call, risks: set[str], tables: set[str]) -> None:
+    given = [*call.args, *(k.value for k in call.keywords if k.arg in (None, "sqltext", "statement"))]
+    sql = _literal_sql(given[0]) if given else ""
+    if sql is None:
+        risks.add("raw-sql-unknown")
+        return
+    # Both with comments and without: a comment may stand between two words, or hold what MySQL runs (/*! … */).
+    for text in (sql, _SQL_COMMENT.sub(" ", sql)):
+        for found in _SQL_TABLE.findall(text):
+            table = re.sub(r'["`]', "", found).lower()
+            tables.update((table, table.rpartition(".")[2]))
+        if _DESTRUCTIVE_SQL.search(text):
+            risks.update(("destructive", "lossy"))
 
 
 def _literal_sql(node: ast.expr) -> str | None:
@@ -87,7 +128,8 @@ def _literal_sql(node: ast.expr) -> str | None:
 
 def _does_something(function: ast.FunctionDef) -> bool:
     return any(
-        not isinstance(node, ast.Pass) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        not isinstance(node, ast.Pass | ast.Return)
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in function.body
     )
 

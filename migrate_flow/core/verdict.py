@@ -21,17 +21,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """All verdicts of one step; allowed only if every gate that is asked passes."""
+    """All verdicts of one step; allowed only if every gate that is asked was checked and passes."""
 
     verdicts: tuple[Verdict, ...]
 
     @property
     def allowed(self) -> bool:
-        return all(verdict.passed for verdict in self.verdicts)
+        return not self.blockers
 
     @property
     def blockers(self) -> tuple[Verdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+        return tuple(verdict for verdict in self.verdicts if not (verdict.passed and verdict.checked))
 
 
 def decide(verdicts: Iterable[Verdict]) -> Decision:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table as RichTable
@@ -24,8 +26,9 @@ _STYLES = {
 
 def render(document: Document, medium: Medium) -> None:
     """Wraps at the medium's width; without a width every line stays whole."""
+    buffer = io.StringIO()
     console = Console(
-        file=medium.stream,
+        file=buffer,
         width=medium.width or _WIDE,
         force_terminal=medium.color,
         no_color=not medium.color,
@@ -37,6 +40,8 @@ def render(document: Document, medium: Medium) -> None:
     )
     for block in document.blocks:
         _block(console, block, medium)
+    for line in buffer.getvalue().splitlines():
+        medium.stream.write(line.rstrip() + "\n")
 
 
 def _block(console: Console, block: Block, medium: Medium) -> None:

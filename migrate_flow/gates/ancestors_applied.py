@@ -1,7 +1,8 @@
 """Everything that this migration builds on is applied, or comes earlier in the same plan.
 
 Problem: a revision applied over a gap runs on a schema that nobody reviewed it for.
-Clears it: apply the ancestors first, or name a later revision so that they are part of the plan.
+Clears it: apply the ancestors first, or name a later revision so that they are part of the plan. A revision that was
+put below an applied head (by a rebase, say) has to follow the head instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from migrate_flow.gates.gate import Gate
 def judge(facts: Facts) -> Verdict:
     if not facts.missing_ancestors:
         return Verdict("ancestors-applied", True, "its ancestors are applied, or come first in this plan")
+    if facts.revision in facts.missing_ancestors:
+        heads = ", ".join(facts.observation.heads or ())
+        reason = f"it lies below {heads}, which is applied: Alembic takes it for applied, and would never run it"
+        hint = f"let it follow the head (down_revision = {heads}), then self-review it again"
+        return Verdict("ancestors-applied", False, reason, hint, tuple(sorted(facts.standing.contributors)))
     names = ", ".join(facts.missing_ancestors[:5]) + (" …" if len(facts.missing_ancestors) > 5 else "")
     hint = f"migrate-flow plan --env {facts.rules.name} --to {facts.missing_ancestors[0]}"
     return Verdict("ancestors-applied", False, f"not applied to {facts.rules.name}: {names}", hint, _who(facts))

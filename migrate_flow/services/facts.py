@@ -106,7 +106,9 @@ def _missing(workspace: Workspace, situation: Situation, revision: str, earlier:
     Alembic takes everything below a head for applied: it would plan nothing there, and never run it.
     """
     graph = workspace.scripts.graph
-    below = graph.applied_from(head for head in situation.heads if head in graph.revisions)
+    # Only of the database that the ledger knows: a wrong one has heads of its own.
+    heads = situation.heads if situation.target else ()
+    below = graph.applied_from(head for head in heads if head in graph.revisions)
     gap = {revision} & below
     ancestors = graph.ancestors([revision])
     wanted = (ancestors - situation.applied - earlier) | gap

@@ -12,6 +12,7 @@ from migrate_flow.services.content import manifest_here, resolve_one, same_bytes
 from migrate_flow.services.workspace import Workspace
 
 LONGEST_COMMENT = 10_000
+_DEEDS = {"approve": "reviewed and found right", "request-changes": "changes requested"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> 
         fields["comment"] = comment
     entry = workspace.book.append(Draft(Kind.REVIEWED, reviewed.subjects, fields))
     after = standing_of(workspace, revision, manifest_here(workspace, revision))
-    return Attested(revision, entry.seq, signer.person, verdict, after)
+    return Attested(revision, entry.seq, signer.person, _DEEDS[verdict], after)
 
 
 def self_reviewed(workspace: Workspace, revision: str) -> Attestation:

@@ -145,11 +145,14 @@ def open_attempts(workspace: Workspace) -> tuple[str, ...]:
     """Sentences about attempts without an outcome: who, since when, where, and what settles them."""
     found = []
     for name, environment in workspace.history.environments.items():
-        for _target, attempt in environment.open_attempts():
+        for target, attempt in environment.open_attempts():
             where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
+            known = target.applications.get(attempt.revision)
+            partial = known is not None and known.attempt == attempt.id and known.state is Applied.PARTIAL
+            what = f"left {name} partly changed" if partial else "has no outcome"
             found.append(
                 f"{name}: {attempt.direction} {attempt.revision} by {attempt.by} since "
-                f"{attempt.at:%Y-%m-%d %H:%M:%S} UTC{where} has no outcome; migrate-flow recover --env {name}"
+                f"{attempt.at:%Y-%m-%d %H:%M:%S} UTC{where} {what}; migrate-flow recover --env {name}"
             )
     return tuple(found)
 

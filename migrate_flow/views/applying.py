@@ -58,13 +58,15 @@ def _step(step: PlannedStep, outcome: Outcome, duration_s: float | None = None) 
 
 def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
     count = len(planned.steps)
-    if not count:
-        blocks: list[Block] = [Heading(f"{planned.environment}: nothing to apply")]
-        blocks += verdicts.everything(planned.gates) if full else verdicts.blockers(planned.gates)
-        return blocks
-    where = ", ".join(planned.heads) or "an empty database"
-    blocks = [Heading(f"{planned.environment}: {count} revision{'s' if count > 1 else ''} to apply, from {where}")]
+    what = f"{count} revision{'s' if count > 1 else ''} to apply" if count else "nothing to apply"
+    where = ", ".join(planned.heads) or ("an empty database" if planned.gates.allowed else "")
+    blocks: list[Block] = [Heading(f"{planned.environment}: {what}" + (f", from {where}" if count and where else ""))]
     blocks += [Line(f"! {notice}", Tone.WARN) for notice in planned.notices]
+    shown = verdicts.everything(planned.gates) if full else verdicts.blockers(planned.gates)
+    if shown:
+        blocks += [Line(""), Line(f"{planned.environment} itself", Tone.STRONG), *shown]
+    if not count:
+        return blocks
     for number, step in enumerate(planned.steps, start=1):
         blocks += [Line(""), *_step_blocks(planned, number, step, full=full)]
     blocks.append(Line(""))
@@ -81,20 +83,21 @@ def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
 
 
 def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -> list[Block]:
-    tone = Tone.STRONG if step.decision.allowed else Tone.BAD
+    own = verdicts.without(step.decision, planned.gates)
+    tone = Tone.STRONG if own.allowed else Tone.BAD
     mark = "ready" if step.decision.allowed else "blocked"
     blocks: list[Block] = [Line(f"{number}. {step.revision}  {step.message}  [{mark}]", tone)]
     if step.risks:
         blocks.append(Line(f"risks: {', '.join(step.risks)}", Tone.WARN, 1))
     if full:
-        blocks += verdicts.everything(step.decision)
+        blocks += verdicts.everything(own)
         blocks.append(
             Code(step.sql or "(no SQL)", "sql")
             if step.sql is not None
             else Line(f"SQL: {step.sql_note}", Tone.FAINT, 1)
         )
     else:
-        blocks += verdicts.blockers(step.decision)
+        blocks += verdicts.blockers(own)
     return blocks
 
 

@@ -64,7 +64,7 @@ def attested(done: Attested, name: str) -> Document:
         "digest": standing.manifest,
         "missing": dict(standing.missing_roles),
     }
-    blocks: list[Block] = [Line(f"{done.actor}: {done.said} {done.revision} (entry {done.seq})", Tone.GOOD)]
+    blocks: list[Block] = [Line(f"{done.revision}: {done.said}, by {done.actor} (entry {done.seq})", Tone.GOOD)]
     blocks.append(Line(f"state: {standing.state.value}"))
     if standing.objections:
         blocks.append(Line(f"next: new bytes, then migrate-flow self-review {done.revision}"))

@@ -137,7 +137,7 @@ IMPORTS = {
     "import importlib\nimportlib.import_module('app.lazy')": {"app", "app.lazy"},
     "from importlib import import_module as i, import_module\nimport_module('flat')": {"flat"},
     "__import__('flat')": {"flat"},
-    "import_module('../flat'); import_module('')": set(),
+    "import_module('app/../flat'); import_module('')": set(),
     "'import flat'  # import flat": set(),
 }
 

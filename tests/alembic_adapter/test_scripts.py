@@ -318,6 +318,8 @@ def test_one_branch_label_on_two_revisions(project: Project) -> None:
         ("b2", "the branch label 'left' is already used by migrations/versions/a1.py"),
         ("c3", "the branch label 'a1' is already used by migrations/versions/a1.py"),
     }
+    project.add("b2.py", "b2", "a1", more="branch_labels = 'b2'")
+    assert {p.revision for p in project.read().problems} == {"b2", "c3"}
     with pytest.raises(Exception, match="already used by"):
         project.alembic().get_heads()
 

@@ -22,6 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "migrations/versions",
         "more",
         "other/nested",
+        "other/pkg_of_test/sub",
         "lib/pkg_of_test/sub/versions",
         "lib/spread_of_test/v",
     ):
@@ -30,7 +31,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder / "__init__.py").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))  # Alembic puts prepend_sys_path there
-    sys.path_importer_cache.pop("lib", None)  # of another test's current directory
+    for folder in ("lib", "other"):
+        sys.path_importer_cache.pop(folder, None)  # of another test's current directory
     return tmp_path
 
 
@@ -78,7 +80,7 @@ INI = {
     "semicolon": "[alembic]\nscript_location=migrations\npath_separator=;\nversion_locations=more;other\n",
     "space": "[alembic]\nscript_location=migrations\npath_separator=space\nversion_locations=more  other\n",
     "newline": "[alembic]\nscript_location=migrations\npath_separator=newline\nversion_locations=\n  more\n  other\n",
-    "older key": "[alembic]\nscript_location=migrations\nversion_path_separator=space\nversion_locations=more other\n",
+    "older key": "[alembic]\nscript_location=migrations\nversion_path_separator=;\nversion_locations=more;other\n",
     "newer key first": "[alembic]\nscript_location=migrations\nversion_path_separator=space\npath_separator=;\n"
     "version_locations=more;other\n",
     "legacy": "[alembic]\nscript_location=migrations\n"
@@ -91,6 +93,8 @@ INI = {
     "prepend_sys_path=.:lib\n",
     "package": "[alembic]\nscript_location=pkg_of_test:sub\nprepend_sys_path=lib\npath_separator=os\n",
     "package deeper": "[alembic]\nscript_location=pkg_of_test:sub:versions\nprepend_sys_path=lib\npath_separator=os\n",
+    "a folder of its name before the package": "[alembic]\nscript_location=pkg_of_test:sub\n"
+    "prepend_sys_path=other:lib\npath_separator=os\n",
     "inner package": "[alembic]\nscript_location=pkg_of_test.sub:versions\nprepend_sys_path=lib\npath_separator=os\n",
     "namespace package": "[alembic]\nscript_location=spread_of_test:v\nprepend_sys_path=lib\npath_separator=os\n",
     "package among locations": "[alembic]\nscript_location=migrations\nprepend_sys_path=lib\npath_separator=;\n"
@@ -177,6 +181,12 @@ def test_the_digest_follows_every_byte_and_both_files(project: Path) -> None:
     digests |= {same(project, toml='[tool.alembic]\nscript_location = "more"\n', ini=INI["plain"]).digest}
     assert len(digests) == 4
     assert all(d.startswith("sha256:") and len(d) == 71 for d in digests)
+
+
+def test_a_password_is_not_shown_by_accident(project: Path) -> None:
+    settings = same(project, ini=INI["doubled percent"])
+    assert settings.sqlalchemy_url == "postgresql://u:p%40w@h/d"
+    assert "p%40w" not in repr(settings)
 
 
 def test_no_package_code_runs(project: Path) -> None:

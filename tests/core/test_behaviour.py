@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
-from migrate_flow.core.behaviour import behaviour_digest, syntax_tree
+from migrate_flow.core.behaviour import behaviour_digest, syntax_tree, tree_digest
 
 SCRIPT = b'''"""add a column
 
@@ -116,6 +118,15 @@ def test_different_trees_have_different_digests(one: str, other: str) -> None:
 )
 def test_equal_meaning_in_another_form(one: str, other: str) -> None:
     assert behaviour_digest(one.encode()) == behaviour_digest(other.encode())
+
+
+def test_f_strings_cut_in_another_place() -> None:
+    """3.12 puts empty texts around the parts of a format's specification, and may cut a text in two."""
+    name, spec = ast.Name("x", ast.Load()), ast.FormattedValue(ast.Name("y", ast.Load()), -1)
+    inner = ast.JoinedStr([ast.Constant(""), spec, ast.Constant(""), ast.Constant("d")])
+    cut = ast.JoinedStr([ast.Constant("a"), ast.Constant("b"), ast.FormattedValue(name, -1, inner)])
+    tree = ast.Module([ast.Expr(cut)], [])
+    assert tree_digest(tree) == behaviour_digest(b"f'ab{x:{y}d}'")
 
 
 def test_a_docstring_that_the_script_reads_is_behaviour() -> None:
