@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.session import Session
 
 RENDER_TIMEOUT_S = 60
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "VIRTUAL_ENV")
+_KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PYTHONPYCACHEPREFIX",
+    "SYSTEMROOT",
+    "TMPDIR",
+    "TEMP",
+    "VIRTUAL_ENV",
+)
 
 
 @dataclass(frozen=True, slots=True)

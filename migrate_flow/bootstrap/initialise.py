@@ -20,6 +20,7 @@ from migrate_flow.services.init import DEFAULT_ROLES, Initialised, Request, init
 from migrate_flow.services.ports import Signer
 
 Write = Callable[[Path, str], None]
+JOINER_ROLES = ("developer",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def initialise(wishes: Wishes, write: Write) -> Initialised:
         alembic=alembic,
         section="alembic",
         environments=[_environment(text) for text in wishes.environments],
-        people=_people(wishes),
+        people=_people(wishes, JOINER_ROLES if config and config.ledger.id else DEFAULT_ROLES),
         ledger_url=wishes.ledger or LedgerTable().url,
         key_store=wishes.key_store,
         fallback_url=_usable_url(settings),
@@ -104,7 +105,7 @@ def _environment(text: str) -> tuple[str, str]:
     return name, url
 
 
-def _people(wishes: Wishes) -> dict[str, tuple[str, ...]]:
+def _people(wishes: Wishes, usual: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """By address, in the order given; the first opens the ledger."""
     given = wishes.people or tuple(filter(None, [git_email()]))
     if not given:
@@ -113,7 +114,7 @@ def _people(wishes: Wishes) -> dict[str, tuple[str, ...]]:
             hint="migrate-flow init --person you@example.com",
             where="--person",
         )
-    default = wishes.roles or DEFAULT_ROLES
+    default = wishes.roles or usual
     people: dict[str, tuple[str, ...]] = {}
     for text in given:
         person, separator, roles = text.partition("=")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from types import FrameType
 from typing import Any, NoReturn
 
-from typer._click.exceptions import ClickException
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
@@ -65,6 +65,9 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, MigrateFlowError):
         show_error(error, as_json=as_json)
         return error.exit_code
+    if isinstance(error, NoArgsIsHelpError):
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_code
     if isinstance(error, (ClickException, TyperException)):
         show_error(_usage(error), as_json=as_json)
         return UsageError.exit_code

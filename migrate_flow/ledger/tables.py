@@ -41,5 +41,3 @@ class ArtifactRow(LedgerModel, table=True):
 
 
 METADATA = LedgerModel.metadata
-ENTRY = EntryRow.__table__  # type: ignore[attr-defined]
-ARTIFACT = ArtifactRow.__table__  # type: ignore[attr-defined]

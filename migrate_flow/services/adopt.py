@@ -42,6 +42,12 @@ def adopt(
     situation = look(workspace, environment)
     _require_right(workspace, situation, new_target=new_target)
     _require_reachable(situation)
+    if situation.observation.identity is None and not situation.observation.tables and not new_target:
+        raise Refused(
+            f"{environment} is empty: there is nothing to adopt",
+            hint=f"migrate-flow apply --env {environment}",
+            where=environment,
+        )
     target = workspace.target(environment)
     with target.lock(), workspace.runner.session(target.migration_url(), target.dialect, ()) as session:
         settle_open(workspace, environment)
@@ -157,12 +163,6 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
     first = target.heads is None
     if not fresh and not gone and not first:
         return Adopted(name, identity.uuid, probe.heads, (), (), (), 0)
-    if first and not probe.heads and not workspace.history.environment(name).retired:
-        raise Refused(
-            f"{name} is empty: there is nothing to adopt",
-            hint=f"migrate-flow apply --env {name}",
-            where=name,
-        )
     state = Applied.GRANDFATHERED if first else Applied.OUT_OF_BAND
     manifests = {revision: workspace.scripts.manifest(revision) for revision in fresh}
     fields = {

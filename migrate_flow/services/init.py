@@ -100,7 +100,8 @@ def init_from_file(config: Config, request: Request, tools: Tools, write: Callab
     """A configuration is there. With a ledger named in it: only a key. Without: its first ledger is opened."""
     keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
     if config.ledger.id:
-        roles = {person: tuple(request.people[person]) for person in request.people}
+        insiders = {person for person, public, _where in keys if config.policy.owners.get(public) == person}
+        roles = {person: tuple(request.people[person]) for person in request.people if person not in insiders}
         return Initialised(config.root, tuple(keys), roles, joined=True)
     text = config.text
     for person, public, _where in keys:

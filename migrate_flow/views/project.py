@@ -29,8 +29,13 @@ def init(done: Initialised) -> Document:
     }
     blocks: list[Block] = [Line(f"key of {person}: {where}", Tone.GOOD) for person, _public, where in done.keys]
     if done.joined:
-        blocks.append(Line("This project has a ledger already. Let a policy-admin run:"))
-        for person, public, _where in done.keys:
+        strangers = [(person, public) for person, public, _where in done.keys if person in done.roles]
+        if not strangers:
+            blocks.append(Line("This project has its configuration and ledger, and you are in it: nothing to do."))
+            blocks.append(Line("next: migrate-flow status"))
+            return Document("init", data, tuple(blocks))
+        blocks.append(Line("This project has its configuration and ledger already. Let a policy-admin run:"))
+        for person, public in strangers:
             roles = " ".join(f"--role {role}" for role in done.roles[person])
             blocks.append(Line(f"migrate-flow people add {person} {roles} --key '{public}'", indent=1))
         blocks.append(Line("migrate-flow policy record", indent=1))

@@ -10,7 +10,6 @@ from migrate_flow.ledger.tables import METADATA
 VERSION_TABLE = "ledger_version"
 
 config = context.config
-given = config.attributes.get("connection")
 
 
 def run(connection: object) -> None:
@@ -26,9 +25,6 @@ def run(connection: object) -> None:
 
 if context.is_offline_mode():
     raise SystemExit("the ledger's migrations run online only")
-if given is not None:
-    run(given)
-else:
-    engine = create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool)
-    with engine.connect() as own:
-        run(own)
+
+with create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool).connect() as own:
+    run(own)

@@ -1,0 +1,34 @@
+"""What acceptance tests share: terminals, and the process that their commands are forked from."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import Shell, make_home
+from tests.support.warm import Server
+
+Terminal = Callable[[Path], Shell]
+
+
+@pytest.fixture(scope="session")
+def pycache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Byte code of all commands of this run; the workers of one run share it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pycache"
+
+
+@pytest.fixture(scope="session")
+def terminal(tmp_path_factory: pytest.TempPathFactory, pycache: Path) -> Iterator[Terminal]:
+    """``terminal(folder)``: a shell in that folder, with a home of its own."""
+    homes = (make_home(tmp_path_factory.mktemp("home")) for _ in itertools.count())
+    bare = Shell(Path("/"), make_home(tmp_path_factory.mktemp("home")), pycache)
+    if os.environ.get("PLAIN_PROCESSES"):  # a check on the shortcut: every command in a fresh interpreter
+        yield lambda folder: Shell(folder, next(homes), pycache)
+        return
+    with Server(bare.variables) as warm:
+        yield lambda folder: Shell(folder, next(homes), pycache, warm)

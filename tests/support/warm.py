@@ -1,0 +1,142 @@
+"""Starts Python commands from a process that holds the libraries already: a fork of it is the command's process.
+
+A command of ours spends most of its second on importing SQLAlchemy, Alembic and their like. Here one process has
+imported those, and nothing of ours; for each command it forks, and the fork takes the command's folder, environment
+and streams and runs the module as ``python -m`` does. Exits, signals and kill -9 are the real thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+LIBRARIES = (
+    "alembic.autogenerate", "alembic.command", "alembic.config", "alembic.runtime.environment", "alembic.script",
+    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.orm",
+    "aiosqlite", "psycopg", "sqlmodel", "pydantic", "typer", "typer.core", "typer.testing", "rich.console",
+    "rich.table", "tomlkit", "platformdirs", "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.serialization", "importlib.metadata", "zoneinfo", "mako.template", "uuid",
+)  # fmt: skip
+HEADER = 4
+
+
+class Server:
+    """``with Server(environ) as server``: environ is what the libraries are imported under."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=dict(environ)
+            )
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ours.close()  # the server reads to the end, and leaves
+        self._process.wait(timeout=30)
+
+    def run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        streams: tuple[IO[Any], IO[Any], IO[Any]],
+        timeout: float,
+    ) -> int:
+        """As ``python -m WORDS``; the exit code as subprocess gives it. Raises TimeoutError, then it is killed."""
+        request = json.dumps({"words": words, "folder": str(folder), "environ": dict(environ)}).encode()
+        files = [stream.fileno() for stream in streams]
+        socket.send_fds(self._ours, [len(request).to_bytes(HEADER, "big")], files)
+        self._ours.sendall(request)
+        pid = int(self._receive())
+        self._ours.settimeout(timeout)
+        try:
+            return int(self._receive())
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            self._ours.settimeout(None)
+            self._receive()
+            raise
+        finally:
+            self._ours.settimeout(None)
+
+    def _receive(self) -> str:
+        answer = _exactly(self._ours, HEADER)
+        return _exactly(self._ours, int.from_bytes(answer, "big")).decode()
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    received = b""
+    while len(received) < count:
+        part = connection.recv(count - len(received))
+        if not part:
+            raise ConnectionError("the warm process has ended")
+        received += part
+    return received
+
+
+def _serve(connection: socket.socket) -> dict[str, Any] | None:
+    """Returns the request in each fork, None in the server at its end."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    while True:
+        header, files, _flags, _address = socket.recv_fds(connection, HEADER, 3)
+        if not header:
+            return None
+        request: dict[str, Any] = json.loads(_exactly(connection, int.from_bytes(header, "big")))
+        pid = os.fork()
+        if pid == 0:
+            connection.close()
+            for number, file in enumerate(files):
+                os.dup2(file, number)
+                os.close(file)
+            return request
+        for file in files:
+            os.close(file)
+        _answer(connection, pid)
+        _, status = os.waitpid(pid, 0)
+        _answer(connection, os.waitstatus_to_exitcode(status))
+
+
+def _answer(connection: socket.socket, number: int) -> None:
+    text = str(number).encode()
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(len(text).to_bytes(HEADER, "big") + text)
+
+
+def _become(request: dict[str, Any]) -> None:
+    """What the interpreter does for ``python -m``; it ends as that ends."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    time.tzset()
+    random.seed()
+    sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    sys.path[0] = request["folder"]
+    sys.argv[:] = request["words"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "migrate_flow"]:
+        raise RuntimeError(f"{name} was imported before the command began")
+    runpy.run_module(request["words"][0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    taken = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if taken is not None:
+        _become(taken)
