@@ -247,13 +247,18 @@ def identity(env: str = "production", **parts: Any) -> Identity:
 def facts(
     scribe: Scribe | None = None, *, env: str = "production", keys: Mapping[str, Any] | None = None, **only: Any
 ) -> Facts:
-    """An approved migration on its way to an empty production, but for what is named.
+    """An approved migration on its way to production, but for what is named.
 
-    scribe: the ledger. keys: other rules for the environment. only: fields of Facts.
+    Production is the database that the ledger knows, an empty one if it knows none. scribe: the ledger.
+    keys: other rules for the environment. only: fields of Facts.
     """
     history = (scribe or approved()).history()
     rules = replace(history.policy.environments[env], **keys or {})
     manifest = only.get("manifest", MANIFEST)
+    targets = history.environment(env).targets
+    known = targets.get(uuid(env))
+    seen = Observation("sqlite", identity=identity(env), heads=known.heads) if known else Observation("sqlite")
+    row = only.get("observation", seen).identity
     default = {
         "revision": REV,
         "rules": rules,
@@ -265,8 +270,8 @@ def facts(
         "behaviour": "",
         "actor": ADA,
         "now": LATER,
-        "observation": Observation("sqlite"),
-        "target": history.environment(env).targets.get(uuid(env)),
+        "observation": seen,
+        "target": targets.get(row.uuid) if row else None,
         "upstream": {name: history.environment(name).latest(REV) for name in rules.upstream},
     }
     return Facts(**default | only)

@@ -1,0 +1,114 @@
+"""A small Alembic project under the flow, driven in process through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from typer.testing import CliRunner
+
+from migrate_flow.cli.app import app
+
+ADA, BEN, CARLA, DORA = (f"{name}@example.com" for name in ("ada", "ben", "carla", "dora"))
+PEOPLE = (f"{CARLA}=backend-lead,policy-admin", f"{ADA}=developer", f"{BEN}=developer", f"{DORA}=release-manager")
+ENVIRONMENTS = ("dev=sqlite:///dev.db", "staging=sqlite:///staging.db", "production=sqlite:///production.db")
+SCRIPT = '''"""{message}
+
+Rationale:
+    A test.
+"""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = {parent!r}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    {upgrade}
+
+
+def downgrade() -> None:
+    {downgrade}
+'''
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Project:
+    """folder: the project's; the current folder must be it, see the fixture `project`."""
+
+    folder: Path
+
+    def run(self, *words: str, actor: str = "") -> Answer:
+        """Whatever the exit code is; a traceback is never right."""
+        result = CliRunner().invoke(app, [*(["--as", actor] if actor else []), *words], input="")
+        assert "Traceback" not in result.output, result.output
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    def flow(self, *words: str, actor: str = "", code: int = 0) -> Answer:
+        answer = self.run(*words, actor=actor)
+        assert answer.code == code, f"{words}: exit {answer.code}\n{answer.out}{answer.err}"
+        return answer
+
+    def json(self, *words: str, actor: str = "", code: int = 0) -> Any:
+        return self.flow(*words, "--format", "json", actor=actor, code=code).json
+
+    def script(self, revision: str, parent: str | None = None, upgrade: str = "", downgrade: str = "") -> Path:
+        """Write a migration script that makes a table of its own."""
+        path = self.folder / "migrations" / "versions" / f"{revision}.py"
+        path.write_text(
+            SCRIPT.format(
+                message=f"make t_{revision}",
+                revision=revision,
+                parent=parent,
+                upgrade=upgrade or f'op.create_table("t_{revision}", sa.Column("id", sa.Integer, primary_key=True))',
+                downgrade=downgrade or f'op.drop_table("t_{revision}")',
+            )
+        )
+        return path
+
+    def approved(self, revision: str) -> None:
+        """Through the whole flow, up to the approval."""
+        self.flow("track", revision, actor=ADA)
+        self.flow("self-review", revision, actor=ADA)
+        self.flow("review", revision, "--approve", actor=BEN)
+        self.flow("approve", revision, actor=CARLA)
+
+
+@cache
+def _template() -> Path:
+    folder = Path(mkdtemp(prefix="migrate-flow-test-"))
+    config = Config(str(folder / "alembic.ini"))
+    config.stdout = (folder / "log").open("w")
+    command.init(config, str(folder / "migrations"))
+    config.stdout.close()
+    ini = folder / "alembic.ini"
+    ini.write_text(ini.read_text().replace(str(folder), "%(here)s"))
+    (folder / "log").unlink()
+    return folder
+
+
+def alembic_project(folder: Path) -> Path:
+    """`alembic init`, without its configuration's loggers."""
+    shutil.copytree(_template(), folder, dirs_exist_ok=True)
+    return folder
