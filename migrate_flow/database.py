@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,8 +120,12 @@ class DatabaseTarget:
             with _disposed(engine), engine.connect() as connection:
                 return self._dialect.tables.read_receipt(connection, attempt)
 
-    def lock(self) -> AbstractContextManager[None]:
-        return self._dialect.lock(self.url(), self.root, self._application)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            with self._translated():
+                stack.enter_context(self._dialect.lock(self.url(), self.root, self._application))
+            yield
 
     def migration_url(self) -> str:
         url = self._dialect.migration_url(self.url(), self.root)

@@ -11,7 +11,7 @@ from migrate_flow.alembic_adapter.settings import read_settings
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.config.load import Config, find, load
 from migrate_flow.ledger.store import LedgerStore, open_store
-from migrate_flow.services.book import Book
+from migrate_flow.services.book import Book, know
 from migrate_flow.services.ports import Signer, Target
 from migrate_flow.services.workspace import Workspace
 
@@ -61,7 +61,9 @@ def workspace(path: Path | None, wanted: str) -> Workspace:
     wired: Workspace
 
     def signer() -> Signer:
-        return ring.signer_for(wired.actor, wired.policy)
+        found = ring.signer_for(wired.actor, wired.policy)
+        know(wired.history, found)
+        return found
 
     book = Book(
         open_ledger(config),

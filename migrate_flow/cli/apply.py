@@ -10,7 +10,7 @@ from migrate_flow.cli.options import As, Env, Format, Output
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.progress import drain
 from migrate_flow.cli.session import interactive, workspace
-from migrate_flow.errors import Refused, UsageError
+from migrate_flow.errors import Refused, UnsettledError, UsageError
 
 
 def apply(
@@ -42,9 +42,10 @@ def apply(
             digest = digest or planned.digest
     report = drain(run(space, Request(env, rev, ready, digest)))
     emit(ctx, applying.applied(report), format_name, output)
-    if report.interrupted is not None:
+    code = exit_code(report, ready=ready)
+    if report.interrupted is not None and code != UnsettledError.exit_code:
         raise report.interrupted
-    raise typer.Exit(exit_code(report, ready=ready))
+    raise typer.Exit(code)
 
 
 def _confirm(ctx: typer.Context, env: str, given: str, planned: object) -> None:

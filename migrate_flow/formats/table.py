@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table as RichTable
@@ -14,6 +15,8 @@ from migrate_flow.core.text import safe
 from migrate_flow.formats import Medium
 
 _WIDE = 10_000
+_GAP = 2
+_LEAST = 8
 _STYLES = {
     Tone.PLAIN: "",
     Tone.GOOD: "green",
@@ -74,20 +77,28 @@ def _line(console: Console, cell: Cell, indent: str, medium: Medium, label: str 
 
 
 def _table(block: Table, medium: Medium) -> RichTable:
-    table = RichTable(box=None, pad_edge=False, header_style="dim", show_edge=False, padding=(0, 2, 0, 0))
+    """The flexible column takes what the others leave; only where that is not enough, all of them give way."""
+    table = RichTable(box=None, pad_edge=False, header_style="dim", show_edge=False, padding=(0, _GAP, 0, 0))
+    widths = _natural_widths(block)
+    others = sum(width + _GAP for number, width in enumerate(widths) if number != block.flexible)
+    room = medium.width - others if medium.width else _WIDE
     for number, name in enumerate(block.columns):
-        flexible = number == block.flexible
+        fixed = number != block.flexible and room >= _LEAST
         table.add_column(
             safe(name),
             no_wrap=True,
             overflow="ellipsis",
-            min_width=8 if flexible else None,
-            ratio=None,
-            max_width=None if flexible or not medium.width else 40,
+            min_width=widths[number] if fixed else None,
+            max_width=max(_LEAST, room) if number == block.flexible else None,
         )
     for row in block.rows:
         table.add_row(*(_text(cell) for cell in row))
     return table
+
+
+def _natural_widths(block: Table) -> list[int]:
+    texts = [[name, *(row[number].text for row in block.rows)] for number, name in enumerate(block.columns)]
+    return [max(cell_len(safe(text)) for text in column) for column in texts]
 
 
 def _code(console: Console, text: str, language: str, medium: Medium) -> None:

@@ -15,7 +15,8 @@ def judge(facts: Facts) -> Verdict:
     problems = facts.signature_problems
     if not problems:
         count = len(facts.history.record(facts.revision).seqs)
-        return Verdict("signatures-valid", True, f"{count} entries about it, all signed by whom they name")
+        entries = "1 entry" if count == 1 else f"{count} entries"
+        return Verdict("signatures-valid", True, f"{entries} about it, signed by whom they name")
     who = facts.policy.holders([POLICY_ADMIN])
     return Verdict("signatures-valid", False, "; ".join(problems[:3]), "migrate-flow ledger verify", who)
 

@@ -12,13 +12,22 @@ VERSION_TABLE = "ledger_version"
 
 
 def create(path: Path) -> None:
-    """Bring an empty file to the current schema."""
+    """Bring an empty file to the current schema: all of it, or nothing. Raises sqlite3.Error."""
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy import URL, create_engine, pool
+    from sqlalchemy.exc import DBAPIError
 
     config = Config(str(Path(__file__).with_name("alembic.ini")))
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
-    command.upgrade(config, "head")
+    url = URL.create("sqlite", database=str(path))  # not by text: a folder's name may hold a question mark
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"isolation_level": None})
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # ours: the driver's own would not hold CREATE TABLE
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise error.orig or error from None
 
 
 def check(connection: sqlite3.Connection, where: str) -> None:

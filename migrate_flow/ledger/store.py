@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -46,7 +47,7 @@ class LedgerStore:
             prev = _hash_at(connection, after, self._where)
             rows = connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq", (after,))
             for expected, row in enumerate(rows, start=after + 1):
-                entry = _checked(row, expected, prev, self._where)
+                entry = _checked(_plain(row), expected, prev, self._where)
                 prev = entry.hash
                 yield entry
 
@@ -58,7 +59,7 @@ class LedgerStore:
                 batch = seqs[start : start + _BATCH]
                 marks = ", ".join("?" * len(batch))
                 rows = connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch)
-                found += [_checked(row, row["seq"], row["prev"], self._where) for row in rows]
+                found += [_checked(_plain(row), row["seq"], row["prev"], self._where) for row in rows]
         return found
 
     def append(
@@ -87,7 +88,7 @@ class LedgerStore:
             row = connection.execute("SELECT content FROM artifact WHERE sha256 = ?", (sha256,)).fetchone()
         if row is None:
             return None
-        content = bytes(row["content"])
+        content = _bytes(row["content"])
         if hashlib.sha256(content).hexdigest() != sha256:
             raise _broken(self._where, f"artifact {sha256[:12]}… does not have the bytes of its digest")
         return content
@@ -96,13 +97,13 @@ class LedgerStore:
         """Every artifact: digest (hex) and content, unchecked."""
         with self._read() as connection:
             for row in connection.execute("SELECT sha256, content FROM artifact ORDER BY sha256"):
-                yield row["sha256"], bytes(row["content"])
+                yield row["sha256"], _bytes(row["content"])
 
     def raw_rows(self) -> Iterator[dict[str, Any]]:
         """Every entry's columns, unchecked, for `ledger verify` to judge."""
         with self._read() as connection:
             for row in connection.execute(f"SELECT {_COLUMNS} FROM entry ORDER BY seq"):
-                yield dict(row)
+                yield _plain(row)
 
     def _since(self, connection: sqlite3.Connection, seen: Head) -> list[Entry]:
         if _hash_at(connection, seen.seq, self._where) != seen.hash:
@@ -110,7 +111,7 @@ class LedgerStore:
         prev = seen.hash
         found: list[Entry] = []
         for row in connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq", (seen.seq,)):
-            entry = _checked(row, seen.seq + len(found) + 1, prev, self._where)
+            entry = _checked(_plain(row), seen.seq + len(found) + 1, prev, self._where)
             prev = entry.hash
             found.append(entry)
         return found
@@ -127,7 +128,8 @@ class LedgerStore:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # after some errors SQLite has rolled back by itself
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
@@ -162,13 +164,15 @@ def remove_store(url: str, root: Path) -> None:
 def _locate(url: str, root: Path) -> tuple[Path, str]:
     """The file, and how to name it. SQLAlchemy's URL form: three slashes and a path relative to root."""
     name = unquote(url.removeprefix(_PREFIX).partition("?")[0])
-    if not url.startswith(_PREFIX) or name in ("", ":memory:"):
-        raise ConfigError(
-            f"a ledger on {url.partition(':')[0]} is not supported by this version",
-            hint='use a file: url = "sqlite:///.migrate-flow/ledger.db"',
-            where="[ledger] url",
-        )
-    return root / name, name
+    if url.startswith(_PREFIX) and name not in ("", ":memory:"):
+        return root / name, name
+    scheme, mark, _rest = url.partition("://")
+    problem = f"a ledger on {scheme} is not supported by this version" if mark else "the ledger's URL can't be read"
+    raise ConfigError(
+        "the ledger's URL names no file" if scheme == "sqlite" else problem,
+        hint='use a file: url = "sqlite:///.migrate-flow/ledger.db"',
+        where="[ledger] url",
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -178,6 +182,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
     )
     connection.row_factory = sqlite3.Row
+    # A byte that is no UTF-8 becomes a text that differs, instead of an error that does not say where it is.
+    connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
     for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -188,7 +194,7 @@ def _translated(where: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             hint = "try again in a moment"
             raise BusyError("another process writes to the ledger", hint=hint, where=where) from error
         raise LedgerError(redact(str(error)), hint="migrate-flow doctor", where=where) from error
@@ -212,10 +218,19 @@ def _hash_at(connection: sqlite3.Connection, seq: int, where: str) -> str:
     return str(row["hash"])
 
 
-def _checked(row: sqlite3.Row, expected: int, prev: str, where: str) -> Entry:
+def _plain(row: sqlite3.Row) -> dict[str, Any]:
+    """A stored row with a statement of bytes and a signature of text: SQLite takes any value in any column."""
+    return {**row, "statement": _bytes(row["statement"]), "signature": str(row["signature"])}
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _checked(row: Mapping[str, Any], expected: int, prev: str, where: str) -> Entry:
     """The row as an entry, if it continues the chain and says what its statement says."""
     try:
-        statement, signature = bytes(row["statement"]), row["signature"]
+        statement, signature = row["statement"], row["signature"]
         if row["seq"] != expected:
             raise _broken(where, f"entry {expected} is missing")
         if row["prev"] != prev or link(prev, statement, signature) != row["hash"]:

@@ -69,7 +69,13 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, A
     A "no" of the gates is in the report, and recorded as `apply.refused`.
     """
     environment = request.environment
-    look(workspace, environment)
+    first = look(workspace, environment)
+    workspace.signer()
+    if first.observation.problem or first.observation.dialect != first.rules.dialect:
+        # Nothing to lock: the answer is the plan, with the gate that says why.
+        plan = plan_upgrade(workspace, first, request.to)
+        _record_refusal(workspace, plan)
+        return Applied(plan, _not_run(plan, ()))
     with workspace.target(environment).lock():
         recovered = settle_open(workspace, environment)
         for item in recovered:
@@ -114,8 +120,12 @@ def _record_refusal(workspace: Workspace, plan: Plan) -> None:
         "plan": plan.digest,
         "gates": [{"gate": v.gate, "reason": v.reason} for v in decision.blockers],
     }
+    # The refused bytes may be nowhere else in the ledger: a script that was edited after its review.
+    manifest = blocked[0].manifest if blocked else None
+    named = subjects(manifest) if manifest else ()
+    stored = [file.content for file in manifest.files] if manifest else ()
     try:
-        workspace.book.append(Draft(Kind.APPLY_REFUSED, subjects(blocked[0].manifest) if blocked else (), fields))
+        workspace.book.append(Draft(Kind.APPLY_REFUSED, named, fields, stored))
     except IdentityError:
         return
 

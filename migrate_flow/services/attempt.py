@@ -81,9 +81,16 @@ def run_one(
         # Whatever it was, an exit and an interrupt included: the evidence decides, and is recorded.
         error = raised
     duration = time.monotonic() - begun
-    evidence = gather(workspace, plan.environment, attempt_id, situation.heads)
     interrupted = error if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else None
-    return _record(workspace, plan.environment, step, attempt, evidence, error, duration), interrupted
+    try:
+        evidence = gather(workspace, plan.environment, attempt_id, situation.heads)
+        return _record(workspace, plan.environment, step, attempt, evidence, error, duration), interrupted
+    except KeyboardInterrupt as signal:
+        raise UnsettledError(
+            f"interrupted before the outcome of attempt {attempt_id} ({step.revision}) was recorded",
+            hint=f"migrate-flow recover --env {plan.environment}",
+            where=plan.environment,
+        ) from signal
 
 
 def _intend(

@@ -74,7 +74,7 @@ class Book:
         """
         history = self.history
         signer = self._signer()
-        self._know(history, signer)
+        know(history, signer)
         signed = statement(
             draft,
             ledger=history.ledger,
@@ -87,7 +87,7 @@ class Book:
 
         def catch_up(entries: Sequence[Entry]) -> None:
             fold(entries, self._verifier.key_of, history)
-            self._know(history, signer)
+            know(history, signer)
             recheck(history)
 
         seen = history.head
@@ -104,13 +104,15 @@ class Book:
         fold([entry], self._verifier.key_of, history)
         return entry
 
-    def _know(self, history: History, signer: Signer) -> None:
-        person = history.policy.people.get(signer.person)
-        add = f"migrate-flow people add {signer.person} --role ROLE --key '{signer.public_key}'"
-        if person is None:
-            raise IdentityError(f"{signer.person} is not in the policy", hint=f"{add}, then migrate-flow policy record")
-        if signer.public_key not in person.keys:
-            raise IdentityError(
-                f"the key found for {signer.person} is not one that the policy knows",
-                hint=f"use the right key, or: {add}, then migrate-flow policy record",
-            )
+
+def know(history: History, signer: Signer) -> None:
+    """Raises IdentityError unless the policy in force knows the signer by this very key."""
+    person = history.policy.people.get(signer.person)
+    add = f"migrate-flow people add {signer.person} --role ROLE --key '{signer.public_key}'"
+    if person is None:
+        raise IdentityError(f"{signer.person} is not in the policy", hint=f"{add}, then migrate-flow policy record")
+    if signer.public_key not in person.keys:
+        raise IdentityError(
+            f"the key found for {signer.person} is not one that the policy knows",
+            hint=f"use the right key, or: {add}, then migrate-flow policy record",
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from migrate_flow.core.entry import Kind, Subject
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.core.plan import Outcome
-from migrate_flow.errors import Refused, UnsettledError
+from migrate_flow.errors import Refused, TargetError, UnsettledError
 from migrate_flow.services.review import ask
 from migrate_flow.services.settle import gather, outcome_fields, record_outcome
 from migrate_flow.services.workspace import Workspace
@@ -42,8 +42,12 @@ def recover(workspace: Workspace, environment: str, *, abandon: str = "") -> lis
             )
     if not workspace.history.environment(environment).open_attempts():
         return []
-    with workspace.target(environment).lock():
-        return settle_open(workspace, environment, abandon)
+    workspace.signer()
+    try:
+        with workspace.target(environment).lock():
+            return settle_open(workspace, environment, abandon)
+    except TargetError as error:
+        raise UnsettledError(error.message, hint=error.hint, where=error.where) from error
 
 
 def settle_open(workspace: Workspace, environment: str, why: str = "") -> list[Recovered]:

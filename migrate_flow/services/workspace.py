@@ -16,7 +16,8 @@ from migrate_flow.services.ports import Clock, Runner, Scripts, Signer, Target, 
 
 @dataclass
 class Workspace:
-    """actor: the person whose key would sign, empty if none is known; signer raises IdentityError instead."""
+    """actor: the person whose key would sign, empty if none is known; signer raises IdentityError instead,
+    also for a person or key that the policy in force does not know."""
 
     config: Config
     book: Book

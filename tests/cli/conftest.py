@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import ENVIRONMENTS, PEOPLE, Project, alembic_project
+from tests.support.project import Project, governed
 
 
 @pytest.fixture(scope="session")
 def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = alembic_project(tmp_path_factory.mktemp("prepared") / "shop")
+    folder = tmp_path_factory.mktemp("prepared") / "shop"
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-        words = ["init", "--key-store", "project"]
-        words += [word for env in ENVIRONMENTS for word in ("--env", env)]
-        words += [word for person in PEOPLE for word in ("--person", person)]
-        Project(folder).flow(*words)
+        governed(folder)
     return folder
 
 

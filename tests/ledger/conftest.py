@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,9 @@ URL = "sqlite:///ledger.db"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[LedgerStore]:
+def store(tmp_path: Path) -> LedgerStore:
     """A new, empty ledger in tmp_path / "ledger.db"."""
-    made = create_store(URL, tmp_path)
-    yield made
-    made.close()
+    return create_store(URL, tmp_path)
 
 
 @pytest.fixture

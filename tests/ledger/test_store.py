@@ -8,11 +8,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind
@@ -36,11 +36,9 @@ def nothing_new(_entries: Sequence[Entry]) -> None:
 
 
 def rows(path: Path) -> list[Any]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT * FROM entry ORDER BY seq").fetchall()
-        found += connection.execute("SELECT * FROM artifact ORDER BY sha256").fetchall()
-    connection.close()
-    return found
+        return found + connection.execute("SELECT * FROM artifact ORDER BY sha256").fetchall()
 
 
 def test_what_is_read_is_what_was_signed(store: LedgerStore, scribe: Scribe) -> None:
@@ -51,15 +49,13 @@ def test_what_is_read_is_what_was_signed(store: LedgerStore, scribe: Scribe) -> 
 
 
 def test_another_process_reads_the_same(scribe: Scribe, tmp_path: Path) -> None:
-    with_sqlite = sqlite3.connect(tmp_path / "ledger.db").execute("SELECT * FROM entry ORDER BY seq").fetchall()
-    assert [tuple(row) for row in with_sqlite] == [
+    assert rows(tmp_path / "ledger.db")[:6] == [
         (e.seq, e.prev, e.hash, e.statement, e.signature, e.kind, e.revision, e.environment, e.actor, e.at)
         for e in scribe.entries
     ]
     again = open_store(URL, tmp_path)
     assert list(again.entries()) == scribe.entries
     assert again.describe() == "ledger.db"
-    again.close()
 
 
 def test_reading_from_a_position_on(store: LedgerStore, scribe: Scribe) -> None:
@@ -126,11 +122,15 @@ def test_what_is_no_statement_is_not_stored(store: LedgerStore, scribe: Scribe, 
     assert rows(tmp_path / "ledger.db") == before
 
 
-def test_a_full_disk_leaves_nothing_behind(store: LedgerStore, scribe: Scribe, tmp_path: Path) -> None:
-    @event.listens_for(store._engine, "connect")
-    def no_more_pages(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it as: as many as there are
+def test_a_full_disk_leaves_nothing_behind(scribe: Scribe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = module._connect
 
+    def small(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it as: as many as there are
+        return connection
+
+    monkeypatch.setattr(module, "_connect", small)
     before = rows(tmp_path / "ledger.db")
     with pytest.raises(LedgerError, match="full") as raised:
         scribe.created(artifacts=[b"x" * 100_000])
@@ -161,7 +161,6 @@ def test_a_locked_ledger_is_busy_after_a_bounded_time(
     with pytest.raises(BusyError, match="another process writes to the ledger") as raised:
         scribe.created(artifacts=[b"new"])
     assert raised.value.exit_code == 5
-    holder.rollback() if holder.in_transaction else holder.close()
     holder.close()
     assert scribe.created().seq == 7
 
@@ -173,12 +172,10 @@ def test_readers_do_not_wait_for_a_writer(store: LedgerStore, scribe: Scribe, tm
     writer.close()
 
 
-def test_entries_survive_a_power_cut(store: LedgerStore) -> None:
-    with store._engine.connect() as connection:
-        found = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
-        }
-    assert found == {"journal_mode": "delete", "synchronous": 3}
+def test_entries_survive_a_power_cut(scribe: Scribe, tmp_path: Path) -> None:
+    wanted = {"journal_mode": "delete", "synchronous": 3}
+    with closing(module._connect(tmp_path / "ledger.db")) as connection:
+        assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
 
 
 def test_four_processes_append_at_once_without_fork_gap_or_loss(
@@ -251,15 +248,14 @@ def test_a_second_ledger_is_not_made_over_the_first(scribe: Scribe, store: Ledge
 def test_a_ledger_lies_where_the_url_says_whatever_the_folder_is_called(tmp_path: Path, folder: str) -> None:
     root = tmp_path / folder
     root.mkdir(parents=True)
-    create_store("sqlite:///.migrate-flow/ledger.db", root).close()
+    create_store("sqlite:///.migrate-flow/ledger.db", root)
     assert (root / ".migrate-flow" / "ledger.db").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.partition("/")[0]]
-    absolute = open_store(f"sqlite:///{tmp_path}/plain2.db", root) if (root / "no").exists() else None
-    assert absolute is None
+    assert list(open_store("sqlite:///.migrate-flow/ledger.db", root).entries()) == []
 
 
 def test_an_absolute_url_is_taken_as_it_is(tmp_path: Path) -> None:
-    create_store(f"sqlite:///{tmp_path}/ledger.db", Path("/nowhere")).close()
+    create_store(f"sqlite:///{tmp_path}/ledger.db", Path("/nowhere"))
     assert (tmp_path / "ledger.db").is_file()
 
 
@@ -268,7 +264,6 @@ def test_an_absolute_url_is_taken_as_it_is(tmp_path: Path) -> None:
     [
         ("", "can't be read"),
         ("ledger.db", "can't be read"),
-        ("postgresql://ada:s3cret@host:no-port/ledger", "can't be read"),
         ("postgresql://ada:s3cret@host/ledger", "a ledger on postgresql is not supported"),
         ("nosuch://x", "a ledger on nosuch is not supported"),
         ("sqlite://", "names no file"),

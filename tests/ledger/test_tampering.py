@@ -65,7 +65,7 @@ def test_a_plain_client_changes_nothing(
 ) -> None:
     artifacts = dict(store.artifacts())
     client = connect(tmp_path, recursive=recursive)
-    with pytest.raises(sqlite3.Error, match="append-only|no column named rowid"):
+    with pytest.raises(sqlite3.Error, match=r"append-only|no column named rowid"):
         client.execute(REFUSED[name])
     client.commit()
     client.close()
@@ -130,15 +130,12 @@ def test_every_position_is_checked(store: LedgerStore, scribe: Scribe, tmp_path:
         store.at([seq])
 
 
-@pytest.mark.parametrize("value", [7, 99_999_999_999, 1.5, b"\xff\xfe", "text", "CAST(x'ff' AS TEXT)"], ids=repr)
+@pytest.mark.parametrize("value", ["7", "99999999999", "1.5", "x'fffe'", "'text'", "CAST(x'ff' AS TEXT)"])
 @pytest.mark.parametrize("column", COLUMNS.split(", ")[1:])
 def test_a_value_of_another_type_is_found_and_named(
-    store: LedgerStore, scribe: Scribe, tmp_path: Path, column: str, value: object
+    store: LedgerStore, scribe: Scribe, tmp_path: Path, column: str, value: str
 ) -> None:
-    if isinstance(value, str) and value.startswith("CAST"):
-        tamper(tmp_path, f"UPDATE entry SET {column} = {value} WHERE seq = 4")
-    else:
-        tamper(tmp_path, f"UPDATE entry SET {column} = ? WHERE seq = 4", value)
+    tamper(tmp_path, f"UPDATE entry SET {column} = {value} WHERE seq = 4")
     assert "entry 4" in broken(store)
     assert [row["seq"] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
     assert all(type(row["statement"]) is bytes and type(row["signature"]) is str for row in store.raw_rows())
@@ -182,15 +179,12 @@ def test_an_artifact_with_other_bytes_is_refused(
     assert [found for found, _content in store.artifacts()] == [digest, *set(dict(store.artifacts())) - {digest}]
 
 
-def test_another_version_of_the_schema_is_refused(scribe: Scribe, tmp_path: Path) -> None:
-    for version in ("9999", None):
-        tamper(
-            tmp_path,
-            "UPDATE ledger_version SET version_num = ?" if version else "DELETE FROM ledger_version",
-            *[version] if version else (),
-        )
-        with pytest.raises(
-            LedgerError, match=f"the ledger has schema {version}, this version of migrate-flow"
-        ) as raised:
-            open_store(URL, tmp_path)
-        assert raised.value.exit_code == 4
+@pytest.mark.parametrize(
+    ("change", "version"),
+    [("UPDATE ledger_version SET version_num = '9999'", "9999"), ("DELETE FROM ledger_version", r"\?")],
+)
+def test_another_version_of_the_schema_is_refused(scribe: Scribe, tmp_path: Path, change: str, version: str) -> None:
+    tamper(tmp_path, change)
+    with pytest.raises(LedgerError, match=f"the ledger has schema {version}, this version of migrate-flow") as raised:
+        open_store(URL, tmp_path)
+    assert raised.value.exit_code == 4

@@ -108,6 +108,16 @@ def _template() -> Path:
     return folder
 
 
+def governed(folder: Path, environments: tuple[str, ...] = ENVIRONMENTS) -> Project:
+    """A fresh project under the flow in an empty folder, which must be the current one."""
+    project = Project(alembic_project(folder))
+    words = ["init", "--key-store", "project"]
+    words += [word for env in environments for word in ("--env", env)]
+    words += [word for person in PEOPLE for word in ("--person", person)]
+    project.flow(*words)
+    return project
+
+
 def alembic_project(folder: Path) -> Path:
     """`alembic init`, without its configuration's loggers."""
     shutil.copytree(_template(), folder, dirs_exist_ok=True)

@@ -26,5 +26,8 @@ def run(connection: object) -> None:
 if context.is_offline_mode():
     raise SystemExit("the ledger's migrations run online only")
 
-with create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool).connect() as own:
-    run(own)
+if (given := config.attributes.get("connection")) is not None:  # schema.create's, in one transaction
+    run(given)
+else:
+    with create_engine(config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool).connect() as own:
+        run(own)

@@ -1,0 +1,88 @@
+"""Text for people: never markup, never an escape sequence from data, nothing lost where it counts."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
+from migrate_flow.errors import UsageError
+from migrate_flow.formats import Medium, render
+
+NASTY = "a [/x] [bold]b[/bold] :warning: \x1b[31mred\x1b]0;title\x07 \u202eevil\u2066 \r\n end"
+
+
+def text(*blocks: Block, width: int = 0, color: bool = False) -> str:
+    buffer = io.StringIO()
+    render(Document("test", {}, blocks), "table", Medium(buffer, width, color))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Heading(NASTY),
+        Line(NASTY, Tone.BAD, 1),
+        Fields((("label", Cell(NASTY)),)),
+        Table(("A", "B"), ((Cell(NASTY), Cell("x")),), flexible=0),
+        Code(NASTY, "sql"),
+        Code(NASTY),
+    ],
+    ids=lambda block: type(block).__name__,
+)
+@pytest.mark.parametrize("width", [0, 40])
+@pytest.mark.parametrize("color", [False, True])
+def test_nothing_from_data_controls_the_terminal(block: Block, width: int, color: bool) -> None:
+    shown = text(block, width=width, color=color)
+    assert "\x1b]" not in shown
+    assert "\x07" not in shown
+    assert "\u202e" not in shown
+    assert "\u2066" not in shown
+    if not color:
+        assert "\x1b" not in shown
+        assert "\r" not in shown
+    if not width and not color:
+        assert "[/x] [bold]b[/bold] :warning:" in shown
+
+
+def test_without_a_width_every_line_stays_whole() -> None:
+    long = "word " * 200
+    assert len(text(Line(long.strip())).splitlines()) == 1
+    table = Table(("A", "B"), ((Cell("x" * 300), Cell("y" * 300)),), flexible=1)
+    assert "x" * 300 + "  " + "y" * 300 in text(table)
+
+
+def test_at_80_columns_the_flexible_column_gives_way() -> None:
+    row = (
+        Cell("64e78e345691"),
+        Cell("a message " * 12),
+        Cell("changes-requested"),
+        Cell("grandfathered"),
+        Cell("applied"),
+    )
+    lines = text(
+        Table(("REVISION", "MESSAGE", "STATE", "dev", "production"), (row,), flexible=1), width=80
+    ).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    for whole in ("64e78e345691", "changes-requested", "grandfathered", "applied", "…"):
+        assert whole in lines[1]
+
+
+def test_prose_wraps_with_a_hanging_indent() -> None:
+    lines = text(Line("one two three four five six seven eight nine ten eleven", indent=2), width=30).splitlines()
+    assert len(lines) > 1
+    assert all(line.startswith("    ") and len(line) <= 30 for line in lines)
+
+
+def test_json_is_ascii_and_carries_its_schema() -> None:
+    buffer = io.StringIO()
+    render(Document("status", {"a": "ü\u202e"}), "json", Medium(buffer))
+    assert buffer.getvalue().isascii()
+    assert json.loads(buffer.getvalue()) == {"schema": "migrate-flow/status/1", "a": "ü\u202e"}
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="yaml"):
+        render(Document("status", {}), "yaml", Medium(io.StringIO()))
