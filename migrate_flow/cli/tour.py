@@ -59,7 +59,9 @@ class Tour:
     def begin(directory: Path | None, say: Callable[[str], None]) -> Tour:
         """Raises UsageError for a folder that holds something, or can't be made."""
         if directory is None:
-            return Tour(Path(tempfile.mkdtemp(prefix="migrate-flow-demo-")), say)
+            shop = Path(tempfile.mkdtemp(prefix="migrate-flow-demo-")) / "shop"
+            shop.mkdir()
+            return Tour(shop, say)
         try:
             directory.mkdir(parents=True, exist_ok=True)
             occupied = any(directory.iterdir())
@@ -172,6 +174,10 @@ class Tour:
         self._flow("status")
         self.say("")
         self.say(f"The shop stays in {self.folder}. Try there:")
+        program = Path(sys.argv[0]).absolute()
+        if os.environ.get("UV_RUN_RECURSION_DEPTH") and program.name == "migrate-flow":
+            # `uv run` has it on the path for this one process only.
+            self.say(f"  alias migrate-flow={shlex.quote(str(program))}")
         for line in (
             f"cd {shlex.quote(str(self.folder))}",
             f'migrate-flow --as {BEN} new -m "add products"',

@@ -8,7 +8,7 @@ signature names is read with `key_of` and must belong to the actor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from migrate_flow.core.chain import EMPTY
@@ -248,27 +248,22 @@ def _adopted(history: History, said: Attestation) -> None:
     target.heads = tuple(said.fields["heads"])
     target.version_table = said.fields.get("version_table", target.version_table)
     target.adopted_at = said.seq
-    listed = set()
+    for revision in said.fields.get("gone", ()):
+        target.applications.pop(revision, None)
     for item in said.fields["revisions"]:
-        state = Applied(item["state"])
-        listed.add(item["revision"])
-        target.put(
-            Application(
-                item["revision"],
-                state,
-                said.at,
-                said.actor,
-                said.seq,
-                item["manifest"],
-                item.get("behaviour", ""),
-            )
-        )
-        record = history.revisions.setdefault(item["revision"], RevisionRecord(item["revision"]))
-        record.seqs.append(said.seq)
+        _adopt_one(history, environment, target, said, item)
+
+
+def _adopt_one(
+    history: History, environment: EnvironmentRecord, target: TargetRecord, said: Attestation, item: Mapping[str, Any]
+) -> None:
+    revision, state = item["revision"], Applied(item["state"])
+    behaviour = item.get("behaviour", "")
+    target.put(Application(revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour))
+    record = history.revisions.setdefault(revision, RevisionRecord(revision))
+    record.seqs.append(said.seq)
+    if state is Applied.GRANDFATHERED:
         record.adopted[environment.name] = item["manifest"]
-    for revision in [r for r in target.applications if target.stands(r) and r not in listed]:
-        if revision in said.fields.get("gone", ()):
-            del target.applications[revision]
 
 
 def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestation) -> str:

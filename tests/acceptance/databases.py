@@ -47,10 +47,20 @@ def heads(url: str, table: str = "alembic_version") -> list[str]:
         return sorted(connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalars())
 
 
+def _settled(row: tuple[str, ...]) -> tuple[str, ...]:
+    """NOTE: Alembic's batch mode writes a table's constraints in the order of a set, another one in every run."""
+    *names, sql = row
+    lines = [line.strip().rstrip(",") for line in sql.splitlines()]
+    constraints = [line for line in lines if line.startswith(("CONSTRAINT", "PRIMARY", "FOREIGN", "UNIQUE", "CHECK"))]
+    return (*names, *(line for line in lines if line not in constraints), *sorted(constraints))
+
+
 def schema(url: str) -> list[tuple[str, ...]]:
     """Tables, columns, constraints, indexes and types, as the catalog has them."""
     with connected(url) as connection:
-        queries = [_SQLITE] if connection.dialect.name == "sqlite" else [_COLUMNS, _CONSTRAINTS, _INDEXES, _ENUMS]
+        if connection.dialect.name == "sqlite":
+            return [_settled(tuple(row)) for row in connection.exec_driver_sql(_SQLITE)]
+        queries = (_COLUMNS, _CONSTRAINTS, _INDEXES, _ENUMS)
         return [tuple(row) for query in queries for row in connection.exec_driver_sql(query)]
 
 
