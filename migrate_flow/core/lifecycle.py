@@ -22,6 +22,7 @@ from migrate_flow.core.history import (
     History,
     PolicyVersion,
     RevisionRecord,
+    TargetRecord,
 )
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level, Policy
 
