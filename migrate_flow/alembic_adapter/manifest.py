@@ -38,13 +38,26 @@ def read_manifest(revision: Revision, settings: AlembicSettings, root: Path) -> 
     """Seal the script and every project-local module that it imports, directly or through others.
 
     root: the folder of migrate-flow.toml. Raises ScriptError for a file that can't be read, is no Python source,
-    is over 1 MiB, lies outside the project or exists only in compiled form, and for more than 2,000 files.
+    is over 1 MiB, lies outside the project or exists only in compiled form, for more than 2,000 files, and for a
+    script that defines no upgrade().
     """
     project = _project(settings, root)
     script = project.seal(os.path.join(project.root, *revision.path.split("/")), "")
     tree = parse_script(script.content, script.path)
+    _require_upgrade(tree, script.path)
     modules = _imported_files(project, _imports(tree, ""), script.path)
     return Manifest((script, *sorted(modules, key=lambda f: (f.path, f.module))), tree_digest(tree))
+
+
+def _require_upgrade(tree: ast.Module, path: str) -> None:
+    """Alembic would find out while it runs: here nothing has begun yet."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name="upgrade") | ast.Name(id="upgrade", ctx=ast.Store()):
+                return
+            case ast.alias(name=name, asname=asname) if (asname or name) in ("upgrade", "*"):
+                return
+    raise ScriptError("the script has no upgrade()", hint="def upgrade() -> None: …", where=path)
 
 
 def _imported_files(project: _Project, names: Iterable[str], script: str) -> list[SealedFile]:

@@ -282,6 +282,15 @@ def test_broken_files_are_listed_and_stop_writers(project: Project) -> None:
     assert "broken.py:1" in project.flow("plan", "--env", "dev", actor=ADA, code=2).err
 
 
+def test_a_script_without_upgrade_is_refused_before_anything_runs(project: Project) -> None:
+    path = project.script("aaaa")
+    path.write_text(path.read_text().replace("def upgrade", "def upgrad"))
+    assert "no upgrade()" in project.flow("track", actor=ADA, code=2).err
+    assert "no upgrade()" in project.flow("apply", "--env", "dev", actor=ADA, code=2).err
+    assert not (project.folder / "dev.db").exists()
+    assert project.json("status")["migrations"][0]["state"] == "untracked"
+
+
 def test_reading_never_runs_a_script(project: Project) -> None:
     marker = project.folder / "executed"
     path = project.script("aaaa")
