@@ -194,7 +194,7 @@ def test_without_prepend_sys_path_the_project_is_still_searched(tmp_path: Path) 
 def test_the_folder_of_the_configuration_is_searched(tmp_path: Path) -> None:
     Project(tmp_path / "db", prepend="")
     (tmp_path / "db/helper.py").touch()
-    (tmp_path / "db" / SCRIPT).write_text(HEAD + "import helper\n")
+    (tmp_path / "db" / SCRIPT).write_text(HEAD + "import helper\n\n\ndef upgrade():\n    pass\n")
     revision = read_header((tmp_path / "db" / SCRIPT).read_bytes(), f"db/{SCRIPT}")
     sealed = read_manifest(revision, read_settings(tmp_path / "db/alembic.ini"), tmp_path)
     assert [f.path for f in sealed.files] == [f"db/{SCRIPT}", "db/helper.py"]
