@@ -13,6 +13,7 @@ from migrate_flow.core.history import Applied, TargetRecord
 from migrate_flow.core.policy import POLICY_ADMIN, Level
 from migrate_flow.core.revision import Manifest
 from migrate_flow.errors import Refused
+from migrate_flow.services.content import describe
 from migrate_flow.services.facts import Situation, look
 from migrate_flow.services.ports import Probe
 from migrate_flow.services.recover import settle_open
@@ -170,7 +171,7 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
         "target": identity.uuid,
         "heads": sorted(probe.heads),
         "version_table": {"name": identity.version_table, "schema": identity.version_schema},
-        "revisions": [_item(revision, manifests[revision], state) for revision in fresh],
+        "revisions": [_item(workspace, revision, manifests[revision], state) for revision in fresh],
         "gone": gone,
         "server": situation.observation.server,
         "comment": why,
@@ -186,12 +187,11 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
     )
 
 
-def _item(revision: str, manifest: Manifest, state: Applied) -> dict[str, Any]:
+def _item(workspace: Workspace, revision: str, manifest: Manifest, state: Applied) -> dict[str, Any]:
+    """All that a later rollback needs, should the script be gone by then: its place in the graph, and its files."""
     return {
-        "revision": revision,
-        "manifest": manifest.digest,
-        "behaviour": manifest.behaviour,
-        "path": manifest.script.path,
+        **describe(workspace.scripts.revisions[revision], manifest),
+        "files": [{"path": file.path, "sha256": file.sha256} for file in manifest.files],
         "state": state.value,
     }
 
