@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from alembic.util.exc import CommandError
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.alembic_adapter.header import read_header
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
-from migrate_flow.alembic_adapter.session import surroundings
+from migrate_flow.alembic_adapter.session import env_errors, surroundings
 from migrate_flow.dialects.tables import PREFIX, SCHEMA
 from migrate_flow.errors import UsageError
 from migrate_flow.services.ports import NewRevision
@@ -77,7 +78,7 @@ def _consult_env(config: Config, directory: SealedDirectory, context: Any, *, co
         template_args=context.template_args,
         revision_context=context,
     )
-    with environment, surroundings(folder):
+    with environment, surroundings(folder), env_errors(os.path.relpath(Path(directory.dir, "env.py"), folder)):
         directory.run_env()
 
 

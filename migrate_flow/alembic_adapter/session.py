@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from migrate_flow.core.entry import format_time
 from migrate_flow.core.facts import Receipt
 from migrate_flow.dialects import Dialect
 from migrate_flow.dialects.dialect import StepFrame
-from migrate_flow.errors import TargetError, UsageError
+from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
 from migrate_flow.services.ports import Probe, Step
 
 Body = Callable[[tuple[str, ...], MigrationContext], Sequence[Any]]
@@ -48,7 +49,8 @@ class Session:
             found.append(Probe(tuple(sorted(heads)), context.version_table, schema, identity, name))
             return []
 
-        self._run_env(look, dont_mutate=True)
+        with env_errors(self._env_py):
+            self._run_env(look, dont_mutate=True)
         if not found:
             raise UsageError(
                 "env.py ran, but never came to run_migrations()",
@@ -104,7 +106,9 @@ class Session:
         return steps
 
     def _refuse_surprises(self, context: MigrationContext, calls: int) -> None:
-        if calls:
+        # NOTE: the multidb template begins a transaction on every database first, so that it would be refused for
+        # that alone; its tokens tell it apart.
+        if calls or context.opts.get("upgrade_token", "upgrades") != "upgrades":
             raise UsageError(
                 "env.py migrates several databases in one run (the multidb template), which is not supported",
                 hint="give each database its own Alembic environment and its own migrate-flow.toml",
@@ -128,6 +132,25 @@ class Session:
     @property
     def _env_py(self) -> str:
         return os.path.relpath(Path(self._directory.dir, "env.py"), self._folder)
+
+
+@contextmanager
+def env_errors(env_py: str) -> Iterator[None]:
+    """Before anything was changed: whatever env.py raises, an exit included, as one error that names its line."""
+    try:
+        yield
+    except (MigrateFlowError, CommandError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        original = getattr(error, "orig", None) or error
+        said = " ".join(f"{type(original).__name__}: {original}".split()).removesuffix(":")
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f":{frame.lineno}" for frame in frames if Path(frame.filename).name == "env.py"]
+        raise TargetError(
+            f"env.py failed: {said}",
+            hint="see that `alembic current` works, which runs the same env.py",
+            where=env_py + (lines[-1] if lines else ""),
+        ) from error
 
 
 def _online(context: MigrationContext) -> Connection:

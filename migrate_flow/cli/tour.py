@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -188,9 +187,8 @@ class Tour:
             self.say(f"  {line}")
 
     def _new(self, message: str, rationale: str, bodies: tuple[str, str]) -> str:
-        self._flow(f'new -m "{message}" --rationale "{rationale}"', ADA)
-        board = json.loads(self._run(*self._command("status --format json"), show=False))
-        revision = str(board["migrations"][-1]["revision"])
+        shown = self._flow(f'new -m "{message}" --rationale "{rationale}"', ADA)
+        revision = str(re.findall(r"recorded created (\w+)", shown)[0])
         self._fill(self._script(revision), bodies)
         self._note(f"She writes upgrade() and downgrade() of {revision}.")
         return revision
@@ -206,9 +204,9 @@ class Tour:
         parts = {"upgrade": upgrade, "downgrade": downgrade}
         script.write_text(_EMPTY.sub(lambda found: f"{found[1]}    {parts[found[2]]}\n", text), "utf-8")
 
-    def _flow(self, command: str, actor: str = "", code: int = 0) -> None:
+    def _flow(self, command: str, actor: str = "", code: int = 0) -> str:
         shown = f"--as {actor} {command}" if actor else command
-        self._run(*self._command(shown), shown=f"migrate-flow {shown}", code=code)
+        return self._run(*self._command(shown), shown=f"migrate-flow {shown}", code=code)
 
     def _command(self, command: str) -> list[str]:
         return [sys.executable, "-m", "migrate_flow", "--no-input", *shlex.split(command)]
@@ -249,9 +247,9 @@ class Tour:
 
 
 def _environment(cache: str) -> dict[str, str]:
-    """NOTE: byte code goes into a folder that the tour throws away: without any (as under uv, in containers) each
-    of its forty processes would compile everything again."""
+    """NOTE: where the user names no place for byte code, it goes into a folder that the tour throws away: without any
+    (as under uv, in containers) each of its forty processes would compile everything again."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OUTSIDE)}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    ours = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "COLUMNS": "100", "PYTHONPYCACHEPREFIX": cache}
-    return {**kept, **ours}
+    ours = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "COLUMNS": "100"}
+    return {"PYTHONPYCACHEPREFIX": cache, **kept, **ours}

@@ -47,7 +47,8 @@ def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> 
             hint=ask(standing.may_review, f"review {revision} --approve"),
         )
     approved = any(said.actor == signer.person for said in standing.approvals)
-    if verdict == "approve" and policy.separation == "strict" and approved:
+    objects = any(said.actor == signer.person for said in standing.objections)  # theirs to take back
+    if verdict == "approve" and policy.separation == "strict" and approved and not objects:
         raise Refused(
             f"{signer.person} approved {revision}: author, reviewer and approver are three people",
             hint=ask(standing.may_review, f"review {revision} --approve"),

@@ -16,10 +16,10 @@ Terminal = Callable[[Path], Shell]
 
 
 @pytest.fixture(scope="session")
-def pycache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Byte code of all commands of this run; the workers of one run share it."""
-    base = tmp_path_factory.getbasetemp()
-    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pycache"
+def pycache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Byte code of all commands: of every run, for compiling the libraries takes longer than most tests."""
+    cache = getattr(pytestconfig, "cache", None)
+    return Path(cache.mkdir("pycache")) if cache else tmp_path_factory.mktemp("pycache")
 
 
 @pytest.fixture(scope="session")

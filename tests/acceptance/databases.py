@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, create_engine, inspect, pool, text
 
 _SQLITE = """
 SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master
@@ -14,11 +14,13 @@ WHERE tbl_name NOT LIKE 'migrate\\_flow\\_%' ESCAPE '\\' ORDER BY 1, 2, 3"""
 _COLUMNS = """
 SELECT 'column', c.relname, a.attnum::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
        coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+  LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 ORDER BY 2, a.attnum"""
 _CONSTRAINTS = """
 SELECT 'constraint', c.relname, k.conname, pg_get_constraintdef(k.oid)
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.connamespace = 'public'::regnamespace ORDER BY 2, 3"""
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.connamespace = 'public'::regnamespace ORDER BY 2, 3"""
 _INDEXES = """
 SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 2, 3"""
 _ENUMS = """
@@ -67,7 +69,7 @@ def schema(url: str) -> list[tuple[str, ...]]:
 def tables(url: str) -> list[str]:
     """Names of the tables that are not ours, nor Alembic's."""
     with connected(url) as connection:
-        names = connection.dialect.get_table_names(connection)  # type: ignore[attr-defined]
+        names = inspect(connection).get_table_names()
     return sorted(name for name in names if not name.startswith(("migrate_flow_", "alembic_version")))
 
 

@@ -11,7 +11,17 @@ import pytest
 
 from tests.acceptance import databases
 from tests.acceptance.argilla import (
-    ADA, BEN, CARLA, DORA, ENVIRONMENTS, GRANDFATHERED, OLD, REST, Company, company, databases_of,
+    ADA,
+    BEN,
+    CARLA,
+    DORA,
+    ENVIRONMENTS,
+    GRANDFATHERED,
+    OLD,
+    REST,
+    Company,
+    company,
+    databases_of,
 )  # fmt: skip
 from tests.acceptance.conftest import Terminal
 from tests.support import proof
@@ -20,12 +30,7 @@ MALLORY = "mallory@example.com"
 UNREVIEWED = {"self-reviewed", "content-unchanged", "peer-reviewed", "approved"}
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("sqlite", marks=pytest.mark.xdist_group("history-sqlite")),
-        pytest.param("postgresql", marks=pytest.mark.xdist_group("history-postgresql")),
-    ]
-)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def argilla(request: pytest.FixtureRequest, terminal: Terminal, tmp_path: Path) -> Iterator[Company]:
     (tmp_path / "argilla").mkdir()
     with databases_of(request.param, tmp_path, lambda: request.getfixturevalue("postgres")) as urls:
@@ -50,7 +55,12 @@ def test_it_goes_from_adoption_to_production(argilla: Company, tmp_path: Path):
 
 
 def begin(at: Company) -> None:
-    people = {CARLA: "backend-lead,policy-admin", ADA: "developer", BEN: "developer,backend-lead", DORA: "release-manager"}
+    people = {
+        CARLA: "backend-lead,policy-admin",
+        ADA: "developer",
+        BEN: "developer,backend-lead",
+        DORA: "release-manager",
+    }
     words = [word for name, roles in people.items() for word in ("--person", f"{name}={roles}")]
     words += [word for name, url in at.urls.items() for word in ("--env", f"{name}={url}")]
     store = "file" if at.urls["dev"].startswith("sqlite") else "project"

@@ -43,7 +43,9 @@ def head(entries: Sequence[dict[str, Any]]) -> str:
 def allowed_signers(entries: Sequence[dict[str, Any]]) -> str:
     """OpenSSH's file of that name, from the policies in the ledger."""
     policies = [predicate(row)["document"] for row in entries if row["kind"] in ("ledger.opened", "policy.proposed")]
-    keys = {(name, key) for document in policies for name, person in document["people"].items() for key in person["keys"]}
+    keys = {
+        (name, key) for document in policies for name, person in document["people"].items() for key in person["keys"]
+    }
     return "".join(f'{name} namespaces="migrate-flow" {key}\n' for name, key in sorted(keys))
 
 

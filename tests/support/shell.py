@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.support.warm import Server
 
-TIMEOUT_S = 120
+TIMEOUT_S = 280  # a little less than a test may take
 TRACEBACK = "Traceback (most recent call last)"
 GITCONFIG = "[user]\n\tname = Example Person\n\temail = person@example.com\n"
 
