@@ -82,7 +82,11 @@ class RevisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The latest word on one revision in one target."""
+    """The latest word on one revision in one target.
+
+    stored: position of the entry that holds the bytes that ran. place: its fields down_revision, depends_on,
+    branch_labels and message, as they were then.
+    """
 
     revision: str
     state: Applied
@@ -92,6 +96,8 @@ class Application:
     manifest: str
     behaviour: str = ""
     attempt: str = ""
+    stored: int = 0
+    place: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def stands(self) -> bool:
@@ -116,6 +122,7 @@ class Attempt:
     at: datetime
     operator: Mapping[str, Any]
     before: Application | None = None
+    place: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -128,6 +135,7 @@ class TargetRecord:
     version_table: Mapping[str, Any] | None = None
     attempt: Attempt | None = None
     adopted_at: int = 0
+    rolled_back: dict[str, int] = field(default_factory=dict)  # revision -> position of the newest rollback
 
     def stands(self, revision: str) -> bool:
         application = self.applications.get(revision)

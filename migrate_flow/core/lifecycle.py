@@ -190,6 +190,7 @@ def _attempt(said: Attestation, before: Application | None) -> Attempt:
         at=said.at,
         operator=fields.get("operator", {}),
         before=before,
+        place=fields,
     )
 
 
@@ -210,6 +211,7 @@ def _outcome(history: History, said: Attestation) -> None:
         return
     if attempt.direction == "downgrade" and state is Applied.APPLIED:
         state = Applied.ROLLED_BACK
+        target.rolled_back[attempt.revision] = said.seq
     target.attempt = None
     target.heads = tuple(said.fields["heads"])
     if state is Applied.FAILED and attempt.before and attempt.before.stands:
@@ -228,6 +230,8 @@ def _application(said: Attestation, attempt: Attempt, state: Applied) -> Applica
         attempt.manifest,
         attempt.behaviour,
         attempt.id,
+        attempt.seq,
+        attempt.place,
     )
 
 
@@ -260,7 +264,11 @@ def _adopt_one(
 ) -> None:
     revision, state = item["revision"], Applied(item["state"])
     behaviour = item.get("behaviour", "")
-    target.put(Application(revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour))
+    target.put(
+        Application(
+            revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour, stored=said.seq, place=item
+        )
+    )
     record = history.revisions.setdefault(revision, RevisionRecord(revision))
     record.seqs.append(said.seq)
     if state is Applied.GRANDFATHERED:
