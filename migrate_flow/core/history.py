@@ -68,11 +68,27 @@ class RevisionRecord:
     reviews: list[Attestation] = field(default_factory=list)
     approvals: list[Attestation] = field(default_factory=list)
     waivers: list[Attestation] = field(default_factory=list)
+    withdrawals: list[Attestation] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)  # environment -> manifest
     seqs: list[int] = field(default_factory=list)
 
     def last_self_review(self) -> Attestation | None:
         return next((said for said in reversed(self.self_reviews) if not said.flaw), None)
+
+    def withdrawn(self) -> Attestation | None:
+        """The newest withdrawal, if nobody took the migration up again with a self-review since."""
+        last = next((said for said in reversed(self.withdrawals) if not said.flaw), None)
+        taken_up = max((said.seq for said in self.self_reviews if not said.flaw), default=0)
+        return last if last is not None and last.seq > taken_up else None
+
+    def withdrawn_before(self) -> int:
+        """Reviews and approvals up to this position speak of what was withdrawn since, and don't count."""
+        return max((said.seq for said in self.withdrawals if not said.flaw), default=0)
+
+    def attestation(self, seq: int) -> Attestation | None:
+        """The self-review, review, approval or waiver at a position."""
+        said = (*self.self_reviews, *self.reviews, *self.approvals, *self.waivers)
+        return next((item for item in said if item.seq == seq), None)
 
     def last_content(self) -> Attestation | None:
         """The newest entry that stored the script's bytes: a self-review, else `created`."""

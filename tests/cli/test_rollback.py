@@ -128,8 +128,8 @@ def test_asked_wrongly(project: Project) -> None:
     promote(project, "aaaa")
     assert "-m" in project.flow("rollback", "--env", "dev", "--to", "base", actor=ADA, code=2).err
     project.flow("rollback", "--env", "dev", "--to", "base", "-m", " ", actor=ADA, code=2)
-    assert "does not stand" in project.flow(
-        "rollback", "--env", "dev", "--to", "zzzz", "-m", "why", actor=ADA, code=2
-    ).err
+    assert (
+        "does not stand" in project.flow("rollback", "--env", "dev", "--to", "zzzz", "-m", "why", actor=ADA, code=2).err
+    )
     nothing = project.json("rollback", "--env", "dev", "--to", "aaaa", "-m", "why", actor=BEN)
     assert nothing["steps"] == []
