@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.redaction import redact
-from migrate_flow.core.revision import Manifest
+from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import ScriptError
 from migrate_flow.services.ports import NewRevision, RenderedSql
 
@@ -53,18 +53,21 @@ class AlembicRunner:
     url_env: str | None = None
 
     @contextmanager
-    def session(self, url: str, dialect: str, manifests: Sequence[Manifest]) -> Iterator[Session]:
+    def session(
+        self, url: str, dialect: str, manifests: Sequence[Manifest], headers: Sequence[Revision] | None = None
+    ) -> Iterator[Session]:
         from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
         from migrate_flow.alembic_adapter.session import Session
         from migrate_flow.dialects import dialect_for
 
         config = self._config(url)
         root, folder = self.checkout.root, self.checkout.folder
-        if self.checkout.problems:
+        if headers is None and self.checkout.problems:
             problem = self.checkout.problems[0]
             raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
         with sealed_imports(manifests, root), _variable(self.url_env, url):
-            directory = script_directory(config, self.checkout.revisions.values(), manifests, root)
+            graph = self.checkout.revisions.values() if headers is None else headers
+            directory = script_directory(config, graph, manifests, root)
             yield Session(config, directory, dialect_for(dialect), folder)
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
@@ -95,11 +95,14 @@ class Session:
         return self._steps(step, heads)
 
     def _steps(self, step: Step, heads: tuple[str, ...]) -> Sequence[Any]:
-        # The two private calls into Alembic's planner live here and nowhere else.
-        if step.direction == "upgrade":
-            steps = self._directory._upgrade_revs(step.revision, heads)  # type: ignore[arg-type]
-        else:
-            steps = self._directory._downgrade_revs(step.revision, heads)  # type: ignore[arg-type]
+        """Exactly one step. Alembic's planner is asked for an upgrade; it can't name the downgrade of one revision
+        where branches meet, so that step is made as its planner makes each of its own."""
+        revisions = self._directory.revision_map
+        if step.direction == "downgrade":
+            script = self._directory.get_revision(step.revision)
+            return [MigrationStep.downgrade_from_script(revisions, script)]
+        # The one private call into Alembic's planner lives here and nowhere else.
+        steps = self._directory._upgrade_revs(step.revision, heads)  # type: ignore[arg-type]
         if [found.revision.revision for found in steps] != [step.revision]:
             names = ", ".join(found.revision.revision for found in steps) or "nothing"
             raise TargetError(f"Alembic would run {names} instead of {step.revision}", hint="migrate-flow doctor")

@@ -14,8 +14,9 @@ from migrate_flow.cli.group import Group
 from migrate_flow.cli.options import As, Globals
 
 VERBS = (
-    "demo", "init", "adopt", "new", "track", "self_review", "review", "approve", "status", "show", "inbox", "log",
-    "plan", "apply", "recover", "env", "keys", "people", "policy", "ledger", "doctor",
+    "demo", "init", "adopt", "new", "track", "self_review", "review", "approve", "withdraw", "revoke",
+    "status", "show", "inbox", "log",
+    "plan", "apply", "rollback", "recover", "env", "keys", "people", "policy", "ledger", "doctor",
 )  # fmt: skip
 
 app = typer.Typer(

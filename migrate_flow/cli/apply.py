@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.confirm import exit_code, typed_confirmation
 from migrate_flow.cli.options import As, Env, Format, Output
-from migrate_flow.cli.output import emit, note
+from migrate_flow.cli.output import emit
 from migrate_flow.cli.progress import drain
-from migrate_flow.cli.session import interactive, workspace
-from migrate_flow.errors import Refused, UnsettledError, UsageError
+from migrate_flow.cli.session import workspace
+from migrate_flow.errors import UnsettledError
 
 
 def apply(
@@ -38,50 +39,14 @@ def apply(
             emit(ctx, applying.plan(planned), format_name, output)
             raise typer.Exit(0 if planned.allowed else 1)
         if planned.steps and (planned.allowed or (ready and planned.ready())):
-            _confirm(ctx, env, confirm, applying.plan(planned))
+            typed_confirmation(ctx, env, confirm, applying.plan(planned))
             digest = digest or planned.digest
     report = drain(run(space, Request(env, rev, ready, digest)))
-    emit(ctx, applying.applied(report), format_name, output)
+    emit(ctx, applying.executed(report, "apply"), format_name, output)
     code = exit_code(report, ready=ready)
     if report.interrupted is not None and code != UnsettledError.exit_code:
         raise report.interrupted
     raise typer.Exit(code)
-
-
-def _confirm(ctx: typer.Context, env: str, given: str, planned: object) -> None:
-    """Raises UsageError where nobody can be asked, Refused for another answer."""
-    from migrate_flow.core.document import Document
-
-    if given:
-        raise Refused(f"--confirm says {given!r}, the environment is {env}", hint=f"--confirm {env}", where="--confirm")
-    if not interactive(ctx):
-        raise UsageError(
-            f"{env} asks for a typed confirmation", hint=f"add --confirm {env}", where=f"[environments.{env}] confirm"
-        )
-    if isinstance(planned, Document):
-        emit(ctx, planned)
-    answer = typer.prompt(f"type {env} to apply this", default="", show_default=False, err=True)
-    if answer.strip() != env:
-        note("nothing was applied")
-        raise typer.Exit(1)
-
-
-def exit_code(report: object, *, ready: bool) -> int:
-    """3 failed, 6 partial, 1 blocked, 0 done."""
-    from migrate_flow.core.plan import Outcome
-    from migrate_flow.services.apply import Applied
-
-    if not isinstance(report, Applied):
-        return 70
-    match report.worst:
-        case Outcome.FAILED:
-            return 3
-        case Outcome.PARTIAL:
-            return 6
-        case Outcome.BLOCKED:
-            return 0 if ready and report.plan.gates.allowed else 1
-        case _:
-            return 0 if report.allowed or ready else 1
 
 
 def register(app: typer.Typer) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from migrate_flow.cli.output import note
 
 if TYPE_CHECKING:
-    from migrate_flow.services.apply import Applied, Progress
+    from migrate_flow.services.run import Progress, Report
 
 
-def drain(events: Generator[Progress, None, Applied]) -> Applied:
+def drain(events: Generator[Progress, None, Report]) -> Report:
     """Runs the act to its end and returns its report."""
     while True:
         try:
             event = next(events)
         except StopIteration as end:
-            report: Applied = end.value
+            report: Report = end.value
             return report
         _draw(event)
 

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     SELF_REVIEWED = "migration.self-reviewed"
     REVIEWED = "migration.reviewed"
     APPROVED = "migration.approved"
+    WITHDRAWN = "migration.withdrawn"
+    REVOKED = "attestation.revoked"
     GATE_WAIVED = "gate.waived"
     APPLY_INTENDED = "apply.intended"
     APPLY_APPLIED = "apply.applied"

@@ -9,6 +9,7 @@ from datetime import datetime
 from migrate_flow.core.history import Application, History, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Policy
 from migrate_flow.core.standing import Standing
+from migrate_flow.core.traits import Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class Facts:
     actor: whose key would sign, empty if none is here. target: what the ledger knows of the observed database.
     manifest: of the script in this checkout, empty if it is not here. upstream: the latest word of each upstream
     environment on this revision. missing_ancestors: not applied and not earlier in the same plan.
-    conflicting_heads: several heads where one is asked for. alarms: what contradicts ledger and target.
+    conflicting_heads: several heads where one is asked for. downstream: environments further down in which the
+    revision stands, nearest first. traits: of the bytes that would run.
     """
 
     revision: str
@@ -94,3 +96,6 @@ class Facts:
     conflicting_heads: tuple[str, ...] = ()
     signature_problems: tuple[str, ...] = ()
     waived: frozenset[str] = frozenset()
+    direction: str = "upgrade"
+    downstream: tuple[str, ...] = ()
+    traits: Traits = field(default_factory=Traits)

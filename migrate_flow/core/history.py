@@ -68,11 +68,27 @@ class RevisionRecord:
     reviews: list[Attestation] = field(default_factory=list)
     approvals: list[Attestation] = field(default_factory=list)
     waivers: list[Attestation] = field(default_factory=list)
+    withdrawals: list[Attestation] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)  # environment -> manifest
     seqs: list[int] = field(default_factory=list)
 
     def last_self_review(self) -> Attestation | None:
         return next((said for said in reversed(self.self_reviews) if not said.flaw), None)
+
+    def withdrawn(self) -> Attestation | None:
+        """The newest withdrawal, if nobody took the migration up again with a self-review since."""
+        last = next((said for said in reversed(self.withdrawals) if not said.flaw), None)
+        taken_up = max((said.seq for said in self.self_reviews if not said.flaw), default=0)
+        return last if last is not None and last.seq > taken_up else None
+
+    def withdrawn_before(self) -> int:
+        """Reviews and approvals up to this position speak of what was withdrawn since, and don't count."""
+        return max((said.seq for said in self.withdrawals if not said.flaw), default=0)
+
+    def attestation(self, seq: int) -> Attestation | None:
+        """The self-review, review, approval or waiver at a position."""
+        said = (*self.self_reviews, *self.reviews, *self.approvals, *self.waivers)
+        return next((item for item in said if item.seq == seq), None)
 
     def last_content(self) -> Attestation | None:
         """The newest entry that stored the script's bytes: a self-review, else `created`."""
@@ -82,7 +98,11 @@ class RevisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The latest word on one revision in one target."""
+    """The latest word on one revision in one target.
+
+    stored: position of the entry that holds the bytes that ran. place: its fields down_revision, depends_on,
+    branch_labels and message, as they were then.
+    """
 
     revision: str
     state: Applied
@@ -92,6 +112,8 @@ class Application:
     manifest: str
     behaviour: str = ""
     attempt: str = ""
+    stored: int = 0
+    place: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def stands(self) -> bool:
@@ -116,6 +138,7 @@ class Attempt:
     at: datetime
     operator: Mapping[str, Any]
     before: Application | None = None
+    place: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -128,6 +151,7 @@ class TargetRecord:
     version_table: Mapping[str, Any] | None = None
     attempt: Attempt | None = None
     adopted_at: int = 0
+    rolled_back: dict[str, int] = field(default_factory=dict)  # revision -> position of the newest rollback
 
     def stands(self, revision: str) -> bool:
         application = self.applications.get(revision)

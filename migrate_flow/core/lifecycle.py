@@ -25,6 +25,7 @@ from migrate_flow.core.history import (
     TargetRecord,
 )
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level, Policy
+from migrate_flow.core.standing import contributors
 
 KeyOf = Callable[[str], str]
 
@@ -133,6 +134,24 @@ def _approved(history: History, said: Attestation) -> None:
     _record(history, said).approvals.append(said)
 
 
+def _withdrawn(history: History, said: Attestation) -> None:
+    record = history.revisions.get(said.revision)
+    if not said.flaw and (record is None or said.actor not in contributors(record)):
+        said.flaw = f"{said.actor} contributed nothing to it, and so can't withdraw it"
+    _record(history, said).withdrawals.append(said)
+
+
+def _revoked(history: History, said: Attestation) -> None:
+    """By position: what the attestation allowed before stays as it is; from here on it does not count."""
+    record = history.revisions.get(said.revision)
+    meant = record.attestation(said.fields["of"]) if record else None
+    if not said.flaw and (meant is None or meant.actor != said.actor):
+        said.flaw = "only the signer of an attestation takes it back"
+    _record(history, said)
+    if not said.flaw and meant is not None and not meant.flaw:
+        meant.flaw = f"taken back by {said.actor} (entry {said.seq})"
+
+
 def _waived(history: History, said: Attestation) -> None:
     if not said.flaw and not history.policy.has_role(said.actor, history.policy.approvals):
         said.flaw = f"{said.actor} has no approver's role"
@@ -190,6 +209,7 @@ def _attempt(said: Attestation, before: Application | None) -> Attempt:
         at=said.at,
         operator=fields.get("operator", {}),
         before=before,
+        place=fields,
     )
 
 
@@ -210,6 +230,7 @@ def _outcome(history: History, said: Attestation) -> None:
         return
     if attempt.direction == "downgrade" and state is Applied.APPLIED:
         state = Applied.ROLLED_BACK
+        target.rolled_back[attempt.revision] = said.seq
     target.attempt = None
     target.heads = tuple(said.fields["heads"])
     if state is Applied.FAILED and attempt.before and attempt.before.stands:
@@ -228,6 +249,8 @@ def _application(said: Attestation, attempt: Attempt, state: Applied) -> Applica
         attempt.manifest,
         attempt.behaviour,
         attempt.id,
+        attempt.seq,
+        attempt.place,
     )
 
 
@@ -260,7 +283,11 @@ def _adopt_one(
 ) -> None:
     revision, state = item["revision"], Applied(item["state"])
     behaviour = item.get("behaviour", "")
-    target.put(Application(revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour))
+    target.put(
+        Application(
+            revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour, stored=said.seq, place=item
+        )
+    )
     record = history.revisions.setdefault(revision, RevisionRecord(revision))
     record.seqs.append(said.seq)
     if state is Applied.GRANDFATHERED:
@@ -309,6 +336,8 @@ _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.SELF_REVIEWED: _self_reviewed,
     Kind.REVIEWED: _reviewed,
     Kind.APPROVED: _approved,
+    Kind.WITHDRAWN: _withdrawn,
+    Kind.REVOKED: _revoked,
     Kind.GATE_WAIVED: _waived,
     Kind.APPLY_INTENDED: _intended,
     Kind.APPLY_APPLIED: _outcome,

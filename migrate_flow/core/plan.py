@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from migrate_flow.core import canonical
-from migrate_flow.core.revision import Manifest
+from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.verdict import Decision
 
 
@@ -16,24 +16,37 @@ class Outcome(StrEnum):
 
     PLANNED = "planned"
     APPLIED = "applied"
+    ROLLED_BACK = "rolled-back"
     FAILED = "failed"
     PARTIAL = "partial"
     BLOCKED = "blocked"
     SKIPPED = "skipped"
 
 
+DONE = frozenset({Outcome.APPLIED, Outcome.ROLLED_BACK})
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """sql: as rendered at the self-review, None where there is none (then sql_note says why)."""
+    """header: the revision as it stands in the graph that the step runs on. sql: as rendered at the self-review,
+    None where there is none (then sql_note says why).
+    """
 
-    revision: str
-    message: str
+    header: Revision
     direction: str
     manifest: Manifest
     decision: Decision
     sql: str | None
     sql_note: str
     risks: tuple[str, ...]
+
+    @property
+    def revision(self) -> str:
+        return self.header.id
+
+    @property
+    def message(self) -> str:
+        return self.header.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class Plan:
     gates: Decision
     policy: str
     notices: tuple[str, ...] = ()
+    comment: str = ""
 
     @property
     def allowed(self) -> bool:

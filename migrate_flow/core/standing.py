@@ -72,7 +72,7 @@ def stand(
     current = manifest or (stored.manifest if stored else next(iter(record.adopted.values()), ""))
     authors = contributors(record)
     self_review = record.last_self_review()
-    if self_review is not None and self_review.manifest != current:
+    if self_review is not None and (self_review.manifest != current or record.withdrawn()):
         self_review = None
     tally = _Tally(policy, authors, current, now, approvals_after)
     tally.count(record)
@@ -116,7 +116,8 @@ class _Tally:
         self.uncounted: list[tuple[Attestation, str]] = []
 
     def count(self, record: RevisionRecord) -> None:
-        spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest]
+        since = record.withdrawn_before()
+        spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest and s.seq > since]
         for said in sorted(spoken, key=lambda said: said.seq):
             reason = said.flaw or (self._count_review(said) if "verdict" in said.fields else self._count_approval(said))
             if reason:
@@ -177,6 +178,8 @@ def _state(
 ) -> State:
     if not any(not said.flaw for said in (*record.created, *record.self_reviews)):
         return State.GRANDFATHERED if record.adopted else State.UNTRACKED
+    if record.withdrawn():
+        return State.WITHDRAWN
     if self_review is None:
         return State.CREATED
     if tally.objections:

@@ -47,15 +47,15 @@ class Traits:
     tables: frozenset[str] = frozenset()
 
 
-def read_traits(source: bytes) -> Traits:
-    """The traits of one script. A source that does not parse is unknown, so raw-sql-unknown."""
+def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
+    """The traits of one script in one direction. A source that does not parse is unknown, so raw-sql-unknown."""
     try:
         tree = syntax_tree(source)
     except SyntaxError:
         return Traits(("raw-sql-unknown",))
     risks: set[str] = set()
     tables: set[str] = set()
-    for node in _upgrading(tree):
+    for node in _running(tree, direction):
         if _named(node) in _DROPS:
             risks.update(("destructive", "lossy"))
         if isinstance(node, ast.Call):
@@ -71,10 +71,11 @@ def read_traits(source: bytes) -> Traits:
     return Traits(tuple(risk for risk in order if risk in risks), frozenset(tables))
 
 
-def _upgrading(tree: ast.Module) -> Iterator[ast.AST]:
-    """Everything but `downgrade`: what the upgrade, or a function that it may use, does."""
+def _running(tree: ast.Module, direction: str) -> Iterator[ast.AST]:
+    """Everything but the other direction's function: what this one, or a function that it may use, does."""
+    other = "downgrade" if direction == "upgrade" else "upgrade"
     for node in tree.body:
-        if not (isinstance(node, ast.FunctionDef) and node.name == "downgrade"):
+        if not (isinstance(node, ast.FunctionDef) and node.name == other):
             yield from ast.walk(node)
 
 

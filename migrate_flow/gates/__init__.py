@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import EnvironmentRules
 from migrate_flow.core.verdict import Decision, decide
-from migrate_flow.gates.gate import Gate, Scope
+from migrate_flow.gates.gate import Direction, Gate, Scope
 
 
 @cache
@@ -26,18 +26,23 @@ def all_gates() -> tuple[Gate, ...]:
     return tuple(sorted(found, key=lambda gate: (gate.order, gate.name)))
 
 
-def asked(rules: EnvironmentRules, scope: Scope | None = None) -> tuple[Gate, ...]:
-    """The gates that an environment's rules ask for."""
+def asked(
+    rules: EnvironmentRules, scope: Scope | None = None, direction: Direction = Direction.UPGRADE
+) -> tuple[Gate, ...]:
+    """The gates that an environment's rules ask for in this direction."""
     return tuple(
         gate
         for gate in all_gates()
-        if gate.level.rank <= rules.requires.rank and gate.applies(rules) and scope in (None, gate.scope)
+        if direction in gate.directions
+        and gate.level.rank <= rules.requires.rank
+        and gate.applies(rules)
+        and scope in (None, gate.scope)
     )
 
 
 def judge(facts: Facts, scope: Scope | None = None) -> Decision:
     """All verdicts at once, never only the first that fails."""
-    return decide(gate.judge(facts) for gate in asked(facts.rules, scope))
+    return decide(gate.judge(facts) for gate in asked(facts.rules, scope, Direction(facts.direction)))
 
 
-__all__ = ["Gate", "Scope", "all_gates", "asked", "judge"]
+__all__ = ["Direction", "Gate", "Scope", "all_gates", "asked", "judge"]

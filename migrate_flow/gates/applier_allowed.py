@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.verdict import Verdict
-from migrate_flow.gates.gate import Gate, Scope
+from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
 
 def judge(facts: Facts) -> Verdict:
@@ -31,4 +31,4 @@ def _hint(who: tuple[str, ...], environment: str) -> str:
     return f"migrate-flow --as {who[0]} apply --env {environment}"
 
 
-GATE = Gate("applier-allowed", 80, judge, scope=Scope.TARGET)
+GATE = Gate("applier-allowed", 80, judge, scope=Scope.TARGET, directions=UP | DOWN)

@@ -11,6 +11,17 @@ from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.verdict import Verdict
 
 
+class Direction(StrEnum):
+    """Which way a step runs. Words are Alembic's."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+
+
+UP = frozenset({Direction.UPGRADE})
+DOWN = frozenset({Direction.DOWNGRADE})
+
+
 class Scope(StrEnum):
     """What a gate asks about: the migration, or the target and who acts on it."""
 
@@ -27,6 +38,7 @@ class Gate:
     """level: asked from this requirement up. applies: whether an environment's configuration asks for it.
 
     order: where people read it. waivable: whether `approve --waive` can pass it for a day.
+    directions: upgrade, downgrade or both; a downgrade is asked for nothing that would keep it back at night.
     """
 
     name: str
@@ -36,3 +48,4 @@ class Gate:
     scope: Scope = Scope.MIGRATION
     applies: Callable[[EnvironmentRules], bool] = _always
     waivable: bool = False
+    directions: frozenset[Direction] = UP

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.verdict import Verdict
-from migrate_flow.gates.gate import Gate, Scope
+from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
 
 def judge(facts: Facts) -> Verdict:
@@ -21,4 +21,4 @@ def judge(facts: Facts) -> Verdict:
     return Verdict("no-open-attempt", False, reason, hint, tuple(facts.policy.people))
 
 
-GATE = Gate("no-open-attempt", 90, judge, scope=Scope.TARGET)
+GATE = Gate("no-open-attempt", 90, judge, scope=Scope.TARGET, directions=UP | DOWN)

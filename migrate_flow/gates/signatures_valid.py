@@ -8,7 +8,7 @@ from __future__ import annotations
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
-from migrate_flow.gates.gate import Gate
+from migrate_flow.gates.gate import DOWN, UP, Gate
 
 
 def judge(facts: Facts) -> Verdict:
@@ -21,4 +21,4 @@ def judge(facts: Facts) -> Verdict:
     return Verdict("signatures-valid", False, "; ".join(problems[:3]), "migrate-flow ledger verify", who)
 
 
-GATE = Gate("signatures-valid", 75, judge)
+GATE = Gate("signatures-valid", 75, judge, directions=UP | DOWN)

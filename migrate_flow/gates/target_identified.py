@@ -11,7 +11,7 @@ from __future__ import annotations
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
-from migrate_flow.gates.gate import Gate, Scope
+from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
 
 def judge(facts: Facts) -> Verdict:
@@ -77,4 +77,4 @@ def _admins(facts: Facts) -> tuple[str, ...]:
     return facts.policy.holders([POLICY_ADMIN])
 
 
-GATE = Gate("target-identified", 85, judge, scope=Scope.TARGET)
+GATE = Gate("target-identified", 85, judge, scope=Scope.TARGET, directions=UP | DOWN)

@@ -19,7 +19,7 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=False)
     require_known(workspace, signer.person)
-    standing = standing_of(workspace, revision, manifest_here(workspace, revision))
+    standing = standing_of(workspace, revision, manifest_here(workspace, revision), _last_rollback(workspace, revision))
     _require_order(revision, standing)
     chosen = _role(workspace, revision, signer.person, role, standing)
     _require_distance(workspace, revision, signer.person, standing)
@@ -29,6 +29,12 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     entry = workspace.book.append(Draft(Kind.APPROVED, reviewed.subjects, fields))
     after = standing_of(workspace, revision, manifest_here(workspace, revision))
     return Attested(revision, entry.seq, signer.person, f"approved as {chosen}", after)
+
+
+def _last_rollback(workspace: Workspace, revision: str) -> int:
+    """After a rollback the same people may, and must, approve again."""
+    targets = (t for environment in workspace.history.environments.values() for t in environment.targets.values())
+    return max((target.rolled_back.get(revision, 0) for target in targets), default=0)
 
 
 def waive(workspace: Workspace, text: str, gate: str, environment: str, why: str) -> Attested:

@@ -41,9 +41,12 @@ class Ran:
     attempt: str = ""
 
 
-def decide_again(workspace: Workspace, situation: Situation, step: PlannedStep) -> Decision:
+def decide_again(workspace: Workspace, situation: Situation, step: PlannedStep, *, allow_ahead: bool) -> Decision:
     """Right before the intent, with the clock, the ledger and the target as they are now."""
-    return judge(collect(workspace, situation, step.revision, step.manifest))
+    facts = collect(
+        workspace, situation, step.revision, step.manifest, direction=step.direction, allow_ahead=allow_ahead
+    )
+    return judge(facts)
 
 
 def run_one(
@@ -53,9 +56,11 @@ def run_one(
     identity: Identity,
     plan: Plan,
     step: PlannedStep,
+    *,
+    allow_ahead: bool = False,
 ) -> tuple[Ran, BaseException | None]:
     attempt_id = str(uuid4())
-    entry = _intend(workspace, situation, identity, plan, step, attempt_id)
+    entry = _intend(workspace, situation, identity, plan, step, attempt_id, allow_ahead=allow_ahead)
     target = workspace.history.environment(plan.environment).targets[identity.uuid]
     attempt = target.attempt
     if attempt is None:
@@ -100,9 +105,11 @@ def _intend(
     plan: Plan,
     step: PlannedStep,
     attempt: str,
+    *,
+    allow_ahead: bool,
 ) -> Entry:
     fields = {
-        **describe(workspace.scripts.revisions[step.revision], step.manifest),
+        **describe(step.header, step.manifest),
         "attempt": attempt,
         "environment": plan.environment,
         "target": identity.uuid,
@@ -110,6 +117,7 @@ def _intend(
         "from_heads": sorted(situation.heads),
         "version_table": {"name": identity.version_table, "schema": identity.version_schema},
         "plan": plan.digest,
+        "comment": plan.comment or None,
         "gates": [verdict.gate for verdict in step.decision.verdicts],
         "environment_digests": workspace.runner.environment_digests(),
         "versions": workspace.runner.versions(),
@@ -119,7 +127,7 @@ def _intend(
 
     def recheck(_history: History) -> None:
         fresh = replace(situation, target=target_record(workspace, plan.environment, situation.observation))
-        decision = decide_again(workspace, fresh, step)
+        decision = decide_again(workspace, fresh, step, allow_ahead=allow_ahead)
         if not decision.allowed:
             first = decision.blockers[0]
             raise Refused(
@@ -149,6 +157,9 @@ def _record(
             where=environment,
         ) from error
     outcome = Outcome.PARTIAL if isinstance(error, UnsettledError) else evidence.outcome
+    kind = _KINDS[outcome]
+    if outcome is Outcome.APPLIED and step.direction == "downgrade":
+        outcome = Outcome.ROLLED_BACK
     cause = _cause(error) if error is not None else ""
     if outcome is Outcome.FAILED and not cause:
         cause = "env.py ended without an error, but nothing was committed"
@@ -157,7 +168,7 @@ def _record(
         "duration_ms": round(duration * 1000),
         "error": cause or None,
     }
-    record_outcome(workspace, _KINDS[outcome], tuple(subjects(step.manifest)), fields, attempt, environment)
+    record_outcome(workspace, kind, tuple(subjects(step.manifest)), fields, attempt, environment)
     return Ran(step, outcome, round(duration, 3), cause, attempt.id)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from migrate_flow.core.entry import Subject
 from migrate_flow.core.history import Attestation, RevisionRecord
-from migrate_flow.core.policy import Policy
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.traits import Traits, read_traits
@@ -78,16 +77,16 @@ def traits_of(workspace: Workspace, revision: str, manifest: Manifest | None) ->
     return read_traits(source) if source is not None else Traits()
 
 
-def standing_of(
-    workspace: Workspace, revision: str, manifest: Manifest | None, policy: Policy | None = None
-) -> Standing:
-    policy = policy or workspace.policy
+def standing_of(workspace: Workspace, revision: str, manifest: Manifest | None, approvals_after: int = 0) -> Standing:
+    """approvals_after: approvals up to this position of the ledger don't count (after a rollback)."""
+    policy = workspace.policy
     return stand(
         workspace.history.record(revision),
         manifest.digest if manifest else None,
         policy,
         risks=policy.risks(traits_of(workspace, revision, manifest)),
         now=workspace.book.now(),
+        approvals_after=approvals_after,
     )
 
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 from migrate_flow.core.chain import Head
 from migrate_flow.core.facts import Facts, Observation
 from migrate_flow.core.history import TargetRecord
-from migrate_flow.core.policy import EnvironmentRules
+from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.traits import Traits, read_traits
 from migrate_flow.errors import LedgerError
 from migrate_flow.services.content import standing_of
 from migrate_flow.services.workspace import Workspace
@@ -76,27 +77,56 @@ def collect(
     *,
     earlier: frozenset[str] = frozenset(),
     conflicting_heads: tuple[str, ...] = (),
+    direction: str = "upgrade",
+    allow_ahead: bool = False,
 ) -> Facts:
-    """earlier: revisions that come first in the same plan."""
+    """earlier: revisions that come first in the same plan. allow_ahead: environments further down may keep it."""
     history, rules = workspace.history, situation.rules
+    up = direction == "upgrade"
+    waived = _waived(workspace, revision, rules.name, manifest)
     return Facts(
+        direction=direction,
         revision=revision,
         rules=rules,
         history=history,
         policy=workspace.policy,
         policy_file=workspace.policy_file(),
-        standing=standing_of(workspace, revision, manifest),
+        standing=standing_of(workspace, revision, manifest, _rolled_back(situation, revision)),
         manifest=manifest.digest if manifest else "",
         behaviour=manifest.behaviour if manifest else "",
         actor=workspace.actor,
         now=workspace.book.now(),
         observation=situation.observation,
         target=situation.target,
-        missing_ancestors=_missing(workspace, situation, revision, earlier),
+        missing_ancestors=_missing(workspace, situation, revision, earlier) if up and revision else (),
         upstream={name: history.environment(name).latest(revision) for name in rules.upstream},
         conflicting_heads=conflicting_heads,
         signature_problems=signature_problems(workspace, revision),
-        waived=_waived(workspace, revision, rules.name, manifest),
+        waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
+        downstream=() if up else downstream(workspace, rules.name, revision),
+        traits=read_traits(manifest.script.content, direction) if manifest else Traits(),
+    )
+
+
+def _rolled_back(situation: Situation, revision: str) -> int:
+    """Where the environment asks for approvals, those from before a rollback there do not count any more."""
+    if situation.target is None or situation.rules.requires is not Level.APPROVED:
+        return 0
+    return situation.target.rolled_back.get(revision, 0)
+
+
+def downstream(workspace: Workspace, environment: str, revision: str) -> tuple[str, ...]:
+    """Environments that have this one upstream, directly or not, and in which the revision stands; nearest first."""
+    below, todo = [], [environment]
+    while todo:
+        name = todo.pop(0)
+        for other, rules in workspace.policy.environments.items():
+            if name in rules.upstream and other not in below:
+                below.append(other)
+                todo.append(other)
+    history = workspace.history
+    return tuple(
+        name for name in below if any(target.stands(revision) for target in history.environment(name).targets.values())
     )
 
 

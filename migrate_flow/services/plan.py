@@ -49,8 +49,7 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
 def step_of(workspace: Workspace, facts: Facts, manifest: Manifest, decision: Decision) -> PlannedStep:
     sql, note = stored_sql(workspace, facts.revision, manifest.digest, facts.rules.dialect, "upgrade")
     return PlannedStep(
-        revision=facts.revision,
-        message=workspace.scripts.revisions[facts.revision].message,
+        header=workspace.scripts.revisions[facts.revision],
         direction="upgrade",
         manifest=manifest,
         decision=decision,

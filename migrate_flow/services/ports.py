@@ -175,8 +175,14 @@ class Runner(Protocol):
     """The only door to Alembic."""
 
     def session(
-        self, url: str, dialect: str, manifests: Sequence[Manifest]
-    ) -> AbstractContextManager[MigrationSession]: ...
+        self,
+        url: str,
+        dialect: str,
+        manifests: Sequence[Manifest],
+        headers: Sequence[Revision] | None = None,
+    ) -> AbstractContextManager[MigrationSession]:
+        """headers: the graph to run on; default, this checkout's, which must then be sound."""
+        ...
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
         """SQL by a child process, without a database or secrets."""

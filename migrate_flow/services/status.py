@@ -117,6 +117,8 @@ def next_command(
             return ""
         case State.UNTRACKED | State.GRANDFATHERED:
             return f"migrate-flow track {revision}" if manifest else ""
+        case State.WITHDRAWN:
+            return ""
         case State.CREATED:
             return f"migrate-flow self-review {revision}" if manifest else ""
         case State.CHANGES_REQUESTED:

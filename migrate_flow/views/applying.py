@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
-from migrate_flow.core.plan import Outcome, Plan, PlannedStep
+from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.services.adopt import Adopted
-from migrate_flow.services.apply import Applied
 from migrate_flow.services.attempt import Ran
 from migrate_flow.services.recover import Recovered
+from migrate_flow.services.run import Report
 from migrate_flow.views import verdicts
 
 _TONES = {
     Outcome.APPLIED: Tone.GOOD,
+    Outcome.ROLLED_BACK: Tone.GOOD,
     Outcome.PLANNED: Tone.PLAIN,
     Outcome.SKIPPED: Tone.FAINT,
     Outcome.BLOCKED: Tone.BAD,
@@ -23,10 +24,10 @@ _TONES = {
 }
 
 
-def plan(planned: Plan, *, full: bool = True) -> Document:
-    """full: show SQL and passed gates too, not only what blocks."""
+def plan(planned: Plan, *, full: bool = True, name: str = "plan") -> Document:
+    """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`."""
     steps = [_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED) for step in planned.steps]
-    return Document("plan", {**_head(planned), "steps": steps}, tuple(_plan_blocks(planned, full=full)))
+    return Document(name, {**_head(planned), "steps": steps}, tuple(_plan_blocks(planned, full=full)))
 
 
 def _head(planned: Plan) -> dict[str, Any]:
@@ -58,7 +59,9 @@ def _step(step: PlannedStep, outcome: Outcome, duration_s: float | None = None) 
 
 def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
     count = len(planned.steps)
-    what = f"{count} revision{'s' if count > 1 else ''} to apply" if count else "nothing to apply"
+    down = any(step.direction == "downgrade" for step in planned.steps)
+    verb = "roll back" if down else "apply"
+    what = f"{count} revision{'s' if count > 1 else ''} to {verb}" if count else "nothing to do"
     where = ", ".join(planned.heads) or ("an empty database" if planned.gates.allowed else "")
     blocks: list[Block] = [Heading(f"{planned.environment}: {what}" + (f", from {where}" if count and where else ""))]
     blocks += [Line(f"! {notice}", Tone.WARN) for notice in planned.notices]
@@ -74,8 +77,9 @@ def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
     if planned.allowed:
         blocks.append(Line(f"Nothing stands against it. digest: {planned.digest}", Tone.GOOD))
     else:
-        blocks.append(Line(f"Blocked: {blocked or 'all'} of {count}. Nothing is applied.", Tone.BAD))
-        ready = len(planned.ready())
+        done = "rolled back" if down else "applied"
+        blocks.append(Line(f"Blocked: {blocked or 'all'} of {count}. Nothing is {done}.", Tone.BAD))
+        ready = 0 if down else len(planned.ready())
         if ready:
             command = f"migrate-flow apply --env {planned.environment} --ready"
             blocks.append(Line(f"The first {ready} could go ahead alone: {command}"))
@@ -89,6 +93,8 @@ def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -
     blocks: list[Block] = [Line(f"{number}. {step.revision}  {step.message}  [{mark}]", tone)]
     if step.risks:
         blocks.append(Line(f"risks: {', '.join(step.risks)}", Tone.WARN, 1))
+        if step.direction == "downgrade" and "lossy" in step.risks:
+            blocks.append(Line("what these tables or columns hold is lost for good", Tone.BAD, 1))
     if full:
         blocks += verdicts.everything(own)
         blocks.append(
@@ -101,16 +107,17 @@ def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -
     return blocks
 
 
-def applied(report: Applied) -> Document:
+def executed(report: Report, name: str) -> Document:
+    """name: `apply` or `rollback`."""
     data = {
         **_head(report.plan),
         "steps": [{**_step(ran.step, ran.outcome, ran.duration_s), "error": ran.error} for ran in report.ran],
         "recovered": [_recovered(item) for item in report.recovered],
     }
-    return Document("apply", data, tuple(_applied_blocks(report)))
+    return Document(name, data, tuple(_executed_blocks(report)))
 
 
-def _applied_blocks(report: Applied) -> list[Block]:
+def _executed_blocks(report: Report) -> list[Block]:
     blocks: list[Block] = [_recovered_line(item) for item in report.recovered]
     ran = [item for item in report.ran if item.outcome not in (Outcome.BLOCKED, Outcome.SKIPPED)]
     if not ran:
@@ -119,7 +126,7 @@ def _applied_blocks(report: Applied) -> list[Block]:
     blocks.append(Heading(environment))
     for item in report.ran:
         blocks += _ran_blocks(item)
-    done = sum(item.outcome is Outcome.APPLIED for item in report.ran)
+    done = sum(item.outcome in DONE for item in report.ran)
     blocks += [Line(""), *_closing(report, environment, done)]
     return blocks
 
@@ -127,7 +134,7 @@ def _applied_blocks(report: Applied) -> list[Block]:
 def _ran_blocks(item: Ran) -> list[Block]:
     time = f"  {item.duration_s:.2f} s" if item.duration_s is not None else ""
     blocks: list[Block] = [
-        Line(f"{item.outcome.value:<8} {item.step.revision}  {item.step.message}{time}", _TONES[item.outcome], 1)
+        Line(f"{item.outcome.value:<11} {item.step.revision}  {item.step.message}{time}", _TONES[item.outcome], 1)
     ]
     if item.error:
         blocks.append(Line(item.error, Tone.BAD, 2))
@@ -136,11 +143,12 @@ def _ran_blocks(item: Ran) -> list[Block]:
     return blocks
 
 
-def _closing(report: Applied, environment: str, done: int) -> list[Block]:
+def _closing(report: Report, environment: str, done: int) -> list[Block]:
     worst = report.worst
+    word = "rolled back" if any(ran.step.direction == "downgrade" for ran in report.ran) else "applied"
     if worst is Outcome.APPLIED:
-        return [Line(f"{done} applied, each with its receipt in {environment} and its entry in the ledger.", Tone.GOOD)]
-    blocks: list[Block] = [Line(f"{done} applied before that; they stay.")] if done else []
+        return [Line(f"{done} {word}, each with its receipt in {environment} and its entry in the ledger.", Tone.GOOD)]
+    blocks: list[Block] = [Line(f"{done} {word} before that; they stay so.")] if done else []
     if worst is Outcome.FAILED:
         blocks.append(Line("The failed revision left nothing behind: the target is as it was before it.", Tone.BAD))
         blocks.append(Line(f"hint: mend the cause, then migrate-flow plan --env {environment}"))

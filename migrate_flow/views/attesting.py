@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
 from migrate_flow.core.entry import Entry
+from migrate_flow.core.standing import State
 from migrate_flow.services.review import Attested
 from migrate_flow.services.self_review import SelfReviewed
 from migrate_flow.services.track import Tracked
@@ -66,7 +67,11 @@ def attested(done: Attested, name: str) -> Document:
     }
     blocks: list[Block] = [Line(f"{done.revision}: {done.said}, by {done.actor} (entry {done.seq})", Tone.GOOD)]
     blocks.append(Line(f"state: {standing.state.value}"))
-    if standing.objections:
+    if standing.state is State.WITHDRAWN:
+        blocks.append(Line(f"to take it up again: migrate-flow self-review {done.revision}"))
+    elif standing.state is State.CREATED:
+        blocks.append(Line(f"next: migrate-flow self-review {done.revision}"))
+    elif standing.objections:
         blocks.append(Line(f"next: new bytes, then migrate-flow self-review {done.revision}"))
     elif standing.reviews_missing:
         blocks.append(Line(_ask("review", standing.may_review, f"review {done.revision}")))

@@ -1,0 +1,158 @@
+"""Runs the steps of a plan, up or down, and reports what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from migrate_flow.core.entry import Draft, Kind
+from migrate_flow.core.facts import Identity
+from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
+from migrate_flow.core.revision import Revision
+from migrate_flow.errors import IdentityError, TargetError, UsageError
+from migrate_flow.services.attempt import Ran, decide_again, run_one
+from migrate_flow.services.content import subjects
+from migrate_flow.services.facts import Situation, target_record
+from migrate_flow.services.ports import MigrationSession
+from migrate_flow.services.recover import Recovered
+from migrate_flow.services.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing that happened. what: ``recovered``, ``started`` or ``ended``."""
+
+    what: str
+    revision: str
+    message: str
+    number: int
+    of: int
+    outcome: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The report. interrupted: the signal that ended the run early, as an exception to raise when it is shown."""
+
+    plan: Plan
+    ran: tuple[Ran, ...]
+    recovered: tuple[Recovered, ...] = ()
+    interrupted: BaseException | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.plan.allowed
+
+    @property
+    def worst(self) -> Outcome:
+        """The outcome that decides the exit code."""
+        outcomes = [ran.outcome for ran in self.ran]
+        ranked = (Outcome.PARTIAL, Outcome.FAILED, Outcome.BLOCKED)
+        return next((outcome for outcome in ranked if outcome in outcomes), Outcome.APPLIED)
+
+
+def not_run(plan: Plan, ran: tuple[Ran, ...]) -> tuple[Ran, ...]:
+    """The steps that ran, then those that did not: blocked themselves, or skipped because of another."""
+    stopped = any(item.outcome not in DONE for item in ran)
+    rest = []
+    for step in plan.steps[len(ran) :]:
+        blocked = not stopped and (not step.decision.allowed or not plan.gates.allowed)
+        rest.append(Ran(step, Outcome.BLOCKED if blocked else Outcome.SKIPPED))
+    return (*ran, *rest)
+
+
+def record_refusal(workspace: Workspace, plan: Plan) -> None:
+    """Attempted and refused is evidence too; a reader without a key leaves none."""
+    blocked = [step for step in plan.steps if not step.decision.allowed]
+    decision = blocked[0].decision if blocked else plan.gates
+    fields = {
+        "environment": plan.environment,
+        "target": plan.target,
+        "direction": blocked[0].direction if blocked else "upgrade",
+        "revision": blocked[0].revision if blocked else None,
+        "manifest": blocked[0].manifest.digest if blocked else None,
+        "plan": plan.digest,
+        "gates": [{"gate": v.gate, "reason": v.reason} for v in decision.blockers],
+    }
+    # The refused bytes may be nowhere else in the ledger: a script that was edited after its review.
+    manifest = blocked[0].manifest if blocked else None
+    named = subjects(manifest) if manifest else ()
+    stored = [file.content for file in manifest.files] if manifest else ()
+    try:
+        workspace.book.append(Draft(Kind.APPLY_REFUSED, named, fields, stored))
+    except IdentityError:
+        return
+
+
+def run_all(
+    workspace: Workspace,
+    situation: Situation,
+    plan: Plan,
+    chosen: tuple[PlannedStep, ...],
+    *,
+    headers: Sequence[Revision] | None = None,
+    allow_ahead: bool = False,
+) -> Generator[Progress, None, tuple[tuple[Ran, ...], BaseException | None]]:
+    """Runs the chosen steps until one does not end well. headers: the graph to run on, default this checkout's."""
+    target = workspace.target(plan.environment)
+    ran: list[Ran] = []
+    manifests = [step.manifest for step in chosen]
+    with workspace.runner.session(target.migration_url(), situation.rules.dialect, manifests, headers) as session:
+        identity = _identify(workspace, situation, session)
+        for number, step in enumerate(chosen, start=1):
+            observation = target.observe()
+            known = target_record(workspace, plan.environment, observation)
+            situation = replace(situation, observation=observation, target=known)
+            decision = decide_again(workspace, situation, step, allow_ahead=allow_ahead)
+            if not decision.allowed:
+                ran.append(Ran(replace(step, decision=decision), Outcome.BLOCKED))
+                break
+            yield Progress("started", step.revision, step.message, number, len(chosen))
+            done, interrupted = run_one(workspace, situation, session, identity, plan, step, allow_ahead=allow_ahead)
+            ran.append(done)
+            yield Progress(
+                "ended", step.revision, done.error, number, len(chosen), done.outcome, done.duration_s or 0.0
+            )
+            if interrupted is not None:
+                return tuple(ran), interrupted
+            if done.outcome not in DONE:
+                break
+    return tuple(ran), None
+
+
+def _identify(workspace: Workspace, situation: Situation, session: MigrationSession) -> Identity:
+    """Claims an empty database, and makes sure that env.py connects to the very database that we observed."""
+    probe = session.probe()
+    if probe.dialect != situation.rules.dialect:
+        raise UsageError(
+            f"env.py connects to a {probe.dialect} database, the policy says {situation.rules.dialect}",
+            hint="see how env.py makes its URL; [project] url_env hands it over in a variable",
+            where=situation.rules.name,
+        )
+    known = situation.observation.identity
+    if known is None:
+        if probe.identity is not None or probe.heads:
+            raise _elsewhere(situation.rules.name)
+        known = Identity(
+            uuid=str(uuid4()),
+            project=workspace.history.project,
+            environment=situation.rules.name,
+            ledger=workspace.history.ledger,
+            version_table=probe.version_table,
+            version_schema=probe.version_schema,
+        )
+        workspace.target(situation.rules.name).claim(known)
+        probe = session.probe()
+    if probe.identity != known:
+        raise _elsewhere(situation.rules.name)
+    return known
+
+
+def _elsewhere(environment: str) -> TargetError:
+    return TargetError(
+        "env.py connects to another database than the configuration says",
+        hint="see how env.py makes its URL; [project] url_env hands it over in a variable",
+        where=f"[environments.{environment}] url",
+    )
