@@ -23,6 +23,7 @@ from pathlib import Path
 from migrate_flow.alembic_adapter.header import MAX_BYTES, parse_script
 from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.core.behaviour import tree_digest
+from migrate_flow.core.canonical import sha256
 from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.errors import ScriptError
 
@@ -46,7 +47,16 @@ def read_manifest(revision: Revision, settings: AlembicSettings, root: Path) -> 
     tree = parse_script(script.content, script.path)
     _require_upgrade(tree, script.path)
     modules = _imported_files(project, _imports(tree, ""), script.path)
-    return Manifest((script, *sorted(modules, key=lambda f: (f.path, f.module))), tree_digest(tree))
+    behaviour = _behaviour(tree_digest(tree), modules)
+    return Manifest((script, *sorted(modules, key=lambda f: (f.path, f.module))), behaviour)
+
+
+def _behaviour(script: str, modules: Iterable[SealedFile]) -> str:
+    """The script's behaviour and, where it imports modules, their very bytes: what they do it may do."""
+    lines = sorted(f"{file.sha256}  {file.path}" for file in modules)
+    if not lines:
+        return script
+    return "ast1+modules:" + sha256("\n".join([script, *lines]).encode())
 
 
 def _require_upgrade(tree: ast.Module, path: str) -> None:

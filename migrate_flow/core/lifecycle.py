@@ -55,12 +55,22 @@ def _add(history: History, entry: Entry, key_of: KeyOf) -> None:
         _open(history, said)
     else:
         _judge_signer(history, said)
-        _HANDLERS[entry.kind](history, said)
+        _handle(history, said)
     history.nonces.add(fields.get("nonce", ""))
     history.hashes[entry.seq] = entry.hash
     history.head = entry.head
     history.genesis = history.genesis or entry.hash
     history.last_at = max(said.at, history.last_at or said.at)
+
+
+def _handle(history: History, said: Attestation) -> None:
+    """An entry that lacks what its kind needs is kept and does not count: it must not make the rest unreadable."""
+    try:
+        _HANDLERS[said.kind](history, said)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said.flaw = said.flaw or f"malformed: {type(error).__name__} {error}"
+        if not any(known is said for known in history.flawed):
+            history.flawed.append(said)
 
 
 def _judge_signer(history: History, said: Attestation) -> None:

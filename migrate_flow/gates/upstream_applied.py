@@ -1,7 +1,8 @@
 """These very bytes stand applied in every upstream environment.
 
 Problem: production would be the first place where the migration runs.
-Clears it: `migrate-flow apply REV --env UPSTREAM`. An edit of comments alone does not ask for it again.
+Clears it: `migrate-flow apply REV --env UPSTREAM`. Where other bytes stand there, they are rolled back first. An edit
+of comments alone does not ask for it again.
 """
 
 from __future__ import annotations
@@ -20,8 +21,17 @@ def judge(facts: Facts) -> Verdict:
     first = next(name for name, problem in problems.items() if problem)
     rules = facts.policy.environments[first]
     who = facts.policy.holders(rules.apply_roles) if rules.apply_roles else tuple(facts.policy.people)
-    hint = f"migrate-flow apply {facts.revision} --env {first}"
-    return Verdict("upstream-applied", False, ", ".join(missing), hint, who)
+    return Verdict("upstream-applied", False, ", ".join(missing), _hint(facts, first), who)
+
+
+def _hint(facts: Facts, environment: str) -> str:
+    application = facts.upstream[environment]
+    if application is not None and application.state is Applied.PARTIAL:
+        return f"migrate-flow recover --env {environment}"
+    apply = f"migrate-flow apply {facts.revision} --env {environment}"
+    if application is not None and application.state in STANDING_STATES:
+        return f"migrate-flow rollback --env {environment} --to PARENT -m WHY, then {apply}"
+    return apply
 
 
 def _problem(facts: Facts, application: Application | None) -> str:

@@ -63,7 +63,7 @@ def run_one(
     entry = _intend(workspace, situation, identity, plan, step, attempt_id, allow_ahead=allow_ahead)
     target = workspace.history.environment(plan.environment).targets[identity.uuid]
     attempt = target.attempt
-    if attempt is None:
+    if attempt is None or attempt.id != attempt_id:
         raise UnsettledError("the intent does not count", hint="migrate-flow ledger verify", where=f"entry {entry.seq}")
     settings = workspace.config.environments[plan.environment]
     begun = time.monotonic()

@@ -73,8 +73,18 @@ def stored_script(workspace: Workspace, record: RevisionRecord) -> bytes | None:
 
 
 def traits_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> Traits:
-    source = manifest.script.content if manifest else stored_script(workspace, workspace.history.record(revision))
+    if manifest is not None:
+        return manifest_traits(manifest)
+    source = stored_script(workspace, workspace.history.record(revision))
     return read_traits(source) if source is not None else Traits()
+
+
+def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
+    """What the script and the modules that it imports may do."""
+    own = read_traits(manifest.script.content, direction)
+    found = [read_traits(file.content, direction) for file in manifest.files[1:]]
+    more = {risk for traits in found for risk in traits.risks if risk != "irreversible"} - set(own.risks)
+    return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in found)))
 
 
 def standing_of(workspace: Workspace, revision: str, manifest: Manifest | None, approvals_after: int = 0) -> Standing:

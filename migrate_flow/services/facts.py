@@ -11,9 +11,9 @@ from migrate_flow.core.facts import Facts, Observation
 from migrate_flow.core.history import TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.revision import Manifest
-from migrate_flow.core.traits import Traits, read_traits
+from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
-from migrate_flow.services.content import standing_of
+from migrate_flow.services.content import manifest_traits, standing_of
 from migrate_flow.services.workspace import Workspace
 
 WAIVER_LASTS = timedelta(hours=24)
@@ -104,7 +104,7 @@ def collect(
         signature_problems=signature_problems(workspace, revision),
         waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
         downstream=() if up else downstream(workspace, rules.name, revision),
-        traits=read_traits(manifest.script.content, direction) if manifest else Traits(),
+        traits=manifest_traits(manifest, direction) if manifest else Traits(),
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest, Revision
-from migrate_flow.core.traits import read_traits
 from migrate_flow.errors import Refused, ScriptError
 from migrate_flow.gates import Direction, Scope, judge
 from migrate_flow.services.applied_bytes import applied_header, applied_manifest
@@ -126,7 +125,6 @@ def _step(
     )
     sealed = manifest or Manifest(())
     sql, note = stored_sql(workspace, header.id, facts.manifest, facts.rules.dialect, Direction.DOWNGRADE)
-    traits = read_traits(sealed.script.content, Direction.DOWNGRADE) if sealed.files else None
     return PlannedStep(
         header=header,
         direction=Direction.DOWNGRADE.value,
@@ -134,5 +132,5 @@ def _step(
         decision=judge(facts),
         sql=sql,
         sql_note=note,
-        risks=workspace.policy.risks(traits) if traits else (),
+        risks=workspace.policy.risks(facts.traits),
     )

@@ -10,9 +10,8 @@ from migrate_flow.core.canonical import sha256
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.revision import Manifest
 from migrate_flow.core.standing import State
-from migrate_flow.core.traits import read_traits
 from migrate_flow.errors import Refused, UsageError
-from migrate_flow.services.content import describe, header, resolve_one, standing_of, subjects
+from migrate_flow.services.content import describe, header, manifest_traits, resolve_one, standing_of, subjects
 from migrate_flow.services.ports import RenderedSql
 from migrate_flow.services.workspace import Workspace
 
@@ -59,7 +58,7 @@ def self_review(
         fields["checklist"] = [{"item": item, "answer": "yes"} for item in checklist(workspace)]
     draft = Draft(Kind.SELF_REVIEWED, subjects(manifest), fields, [*_contents(manifest), *artifacts])
     entry = workspace.book.append(draft)
-    risks = workspace.policy.risks(read_traits(manifest.script.content))
+    risks = workspace.policy.risks(manifest_traits(manifest))
     return SelfReviewed(revision, entry.seq, manifest.digest, risks, rendered, standing.self_review is not None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate_flow.core.chain import ORIGIN, Head, link
@@ -79,7 +79,7 @@ class _Check:
             yield "it does not continue the chain"
         try:
             entry = project(row["seq"], row["prev"], statement, signature)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield f"the statement can't be read: {error}"
             return
         if link(row["prev"], statement, signature) != row["hash"]:
@@ -89,7 +89,7 @@ class _Check:
                 yield f"column {name} is not what the statement says"
         yield from self._signature(entry)
         yield from self._links(entry)
-        yield from self._authority(entry)
+        yield from self._authority(entry, row["hash"])
 
     def _signature(self, entry: Entry) -> Iterator[str]:
         try:
@@ -111,11 +111,12 @@ class _Check:
             if "/" in subject["name"] or subject["name"].endswith(".py"):
                 self._subjects.setdefault(subject["digest"]["sha256"], entry.seq)
 
-    def _authority(self, entry: Entry) -> Iterator[str]:
+    def _authority(self, entry: Entry, stored: str) -> Iterator[str]:
         before = len(self.history.flawed)
         try:
-            fold([entry], self._verifier.key_of, self.history)
-        except (ValueError, KeyError, TypeError) as error:
+            # With the stored hash: an entry that was tampered with is one problem, not one in each that follows.
+            fold([replace(entry, hash=stored)], self._verifier.key_of, self.history)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield f"it can't be understood: {error}"
             return
         for said in self.history.flawed[before:]:
