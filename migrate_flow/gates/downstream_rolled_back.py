@@ -24,4 +24,4 @@ def judge(facts: Facts) -> Verdict:
     return Verdict("downstream-rolled-back", False, f"it still stands in {standing}", hint, who)
 
 
-GATE = Gate("downstream-rolled-back", 45, judge, directions=DOWN)
+GATE = Gate("downstream-rolled-back", 46, judge, directions=DOWN)

@@ -17,9 +17,9 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("reversible", False, "the bytes that were applied are neither here nor in the ledger", hint)
     if "irreversible" in facts.traits.risks:
         hint = "migrate-flow new -m 'undo …': a new migration that undoes it"
-        who = facts.policy.holders(facts.policy.review_roles)
-        return Verdict("reversible", False, "its script has no downgrade() that does anything", hint, who)
+        reason = "its script has no downgrade() that does anything"
+        return Verdict("reversible", False, reason, hint, tuple(facts.policy.people))
     return Verdict("reversible", True, "its script has a downgrade()")
 
 
-GATE = Gate("reversible", 20, judge, directions=DOWN)
+GATE = Gate("reversible", 22, judge, directions=DOWN)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from migrate_flow.core.plan import Plan, PlannedStep
-from migrate_flow.core.revision import Manifest, SealedFile
+from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.core.verdict import Decision, Verdict
 
 YES, NO = Decision((Verdict("tracked", True, "yes"),)), Decision((Verdict("approved", False, "no"),))
@@ -13,7 +13,7 @@ YES, NO = Decision((Verdict("tracked", True, "yes"),)), Decision((Verdict("appro
 
 def step(revision: str, decision: Decision = YES, content: bytes = b"pass", direction: str = "upgrade") -> PlannedStep:
     manifest = Manifest((SealedFile.seal(f"versions/{revision}.py", content),))
-    return PlannedStep(revision, "message", direction, manifest, decision, None, "not rendered", ())
+    return PlannedStep(Revision(revision, doc="message"), direction, manifest, decision, None, "not rendered", ())
 
 
 PLAN = Plan("production", "uuid", ("a", "b"), (step("c"), step("d")), YES, "sha256:policy")

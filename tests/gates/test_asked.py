@@ -13,7 +13,7 @@ import pytest
 import tests.gates
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.schedule import parse_duration, parse_window
-from migrate_flow.gates import Scope, all_gates, asked, judge
+from migrate_flow.gates import Direction, Scope, all_gates, asked, judge
 from tests.gates.case import Case
 from tests.support.builders import OTHER_BYTES, approved, facts, opened
 
@@ -58,7 +58,10 @@ def test_gates_are_about_the_migration_or_about_the_target() -> None:
     target = names(rules, Scope.TARGET)
     assert target == {"policy-current", "applier-allowed", "target-identified", "no-open-attempt"}
     assert target | names(rules, Scope.MIGRATION) == names(rules)
-    assert names(rules) == {gate.name for gate in all_gates()}
+    down = {gate.name for gate in asked(rules, direction=Direction.DOWNGRADE)}
+    assert down - names(rules) == {"reversible", "downstream-rolled-back"}
+    assert names(rules) | down == {gate.name for gate in all_gates()}
+    assert not down & {"soaked", "in-window", "policy-current", "approved"}  # nothing that keeps a rollback back
     assert {gate.name for gate in all_gates() if gate.waivable} == {"soaked", "in-window"}
 
 
@@ -66,7 +69,8 @@ def test_an_approved_migration_on_its_way_to_an_empty_production_passes_everythi
     keys = {"soak": parse_duration("1h"), "windows": (parse_window("tue 09:00-10:00 UTC"),)}
     decision = judge(facts(keys=keys))
     assert decision.allowed, decision.blockers
-    assert [verdict.gate for verdict in decision.verdicts] == [gate.name for gate in all_gates()]
+    upward = [gate.name for gate in all_gates() if Direction.UPGRADE in gate.directions]
+    assert [verdict.gate for verdict in decision.verdicts] == upward
 
 
 def test_all_gates_answer_and_not_only_the_first_that_fails() -> None:

@@ -11,6 +11,7 @@ import pytest
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.history import Application, Applied
 from migrate_flow.core.schedule import parse_window
+from migrate_flow.core.traits import Traits
 from migrate_flow.core.verdict import Verdict
 from tests.gates.case import Case, judged
 from tests.support.builders import (
@@ -57,6 +58,10 @@ def with_release_managers() -> Facts:
     return facts(scribe, upstream={"staging": None})
 
 
+HINTS = {
+    Applied.PARTIAL: "migrate-flow recover --env staging",
+    Applied.OUT_OF_BAND: "migrate-flow rollback --env staging",
+}
 CASES = (
     Case("ancestors-applied", "all there", facts, True, "applied, or come first"),
     Case(
@@ -120,7 +125,7 @@ CASES = (
             lambda state=state: upstream(staging=application(state)),  # type: ignore[misc]
             False,
             f"^{reason} in staging$",
-            "migrate-flow apply",
+            HINTS.get(state, "migrate-flow apply"),
             EVERYBODY,
         )
         for state, reason in {
@@ -137,7 +142,7 @@ CASES = (
         lambda: facts(manifest=OTHER_BYTES, behaviour="ast1:b", upstream={"staging": application()}),
         False,
         "applied with other bytes in staging",
-        "migrate-flow apply",
+        "migrate-flow rollback --env staging",
         EVERYBODY,
     ),
     Case(
@@ -146,8 +151,36 @@ CASES = (
         lambda: facts(manifest=OTHER_BYTES, upstream={"staging": application(behaviour="")}),
         False,
         "applied with other bytes",
-        "migrate-flow apply",
+        "migrate-flow rollback --env staging",
         EVERYBODY,
+    ),
+    Case("reversible", "it has a downgrade", facts, True, "has a downgrade"),
+    Case(
+        "reversible",
+        "it has none",
+        lambda: facts(traits=Traits(("irreversible",))),
+        False,
+        "no downgrade",
+        "migrate-flow new",
+        EVERYBODY,
+    ),
+    Case("reversible", "nobody holds the bytes", lambda: facts(manifest=""), False, "neither here nor", "check out"),
+    Case("downstream-rolled-back", "it stands nowhere further down", facts, True, "no environment further down"),
+    Case(
+        "downstream-rolled-back",
+        "it stands in production",
+        lambda: facts(downstream=("production",)),
+        False,
+        "still stands in production",
+        "migrate-flow rollback --env production",
+        EVERYBODY,
+    ),
+    Case(
+        "downstream-rolled-back",
+        "it stands there, and may",
+        lambda: facts(downstream=("production",), waived=frozenset({"downstream-rolled-back"})),
+        True,
+        "--allow-ahead",
     ),
     Case("soaked", "nothing asked", facts, True, "no soak time is configured"),
     Case("soaked", "just long enough", lambda: soaking(24), True, "at least 1d in staging"),

@@ -1,0 +1,202 @@
+"""The part of the fold that is about targets: intents, outcomes, refusals, adoptions, replacements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from migrate_flow.core.entry import Kind
+from migrate_flow.core.history import (
+    Application,
+    Applied,
+    Attempt,
+    Attestation,
+    EnvironmentRecord,
+    History,
+    RevisionRecord,
+    TargetRecord,
+)
+from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
+
+
+def record_of(history: History, said: Attestation) -> RevisionRecord:
+    record = history.revisions.setdefault(said.revision, RevisionRecord(said.revision))
+    record.seqs.append(said.seq)
+    if said.flaw:
+        history.flawed.append(said)
+    return record
+
+
+def _intended(history: History, said: Attestation) -> None:
+    environment = _environment(history, said)
+    rules = history.policy.environments.get(environment.name)
+    if not said.flaw and rules is None:
+        said.flaw = f"the policy has no environment {environment.name}"
+    if not said.flaw and rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
+        said.flaw = f"{said.actor} may not apply to {environment.name}"
+    said.flaw = said.flaw or _misses(environment, said, rules)
+    if not said.flaw and environment.target(said.fields["target"]).attempt:
+        said.flaw = "an attempt is open on this target already"
+    if said.flaw:
+        history.flawed.append(said)
+        return
+    target = environment.target(said.fields["target"])
+    target.attempt = _attempt(said, target.applications.get(said.revision))
+    target.version_table = said.fields.get("version_table", target.version_table)
+    if target.heads is None:
+        target.heads = tuple(said.fields["from_heads"])
+    record_of(history, said)
+
+
+def _misses(environment: EnvironmentRecord, said: Attestation, rules: EnvironmentRules | None) -> str:
+    """Why an entry can't speak of its target: a second database under one name comes in by `target.replaced` alone."""
+    known = environment.targets
+    if not known or said.fields["target"] in known or (rules and rules.personal):
+        return ""
+    return f"speaks of another database than the one known as {environment.name}"
+
+
+def _attempt(said: Attestation, before: Application | None) -> Attempt:
+    fields = said.fields
+    return Attempt(
+        id=fields["attempt"],
+        seq=said.seq,
+        revision=said.revision,
+        direction=fields["direction"],
+        manifest=said.manifest,
+        behaviour=fields.get("behaviour", ""),
+        from_heads=tuple(fields["from_heads"]),
+        by=said.actor,
+        at=said.at,
+        operator=fields.get("operator", {}),
+        before=before,
+        place=fields,
+    )
+
+
+def _outcome(history: History, said: Attestation) -> None:
+    environment = _environment(history, said)
+    target = environment.targets.get(said.fields["target"])
+    attempt = target.attempt if target else None
+    if not said.flaw and (attempt is None or attempt.id != said.fields["attempt"]):
+        said.flaw = "an outcome without an open attempt of that number"
+    if said.flaw or target is None or attempt is None:
+        history.flawed.append(said)
+        return
+    record_of(history, said)
+    state = _OUTCOMES.get(Kind(said.kind)) or Applied(said.fields["outcome"])
+    if state is Applied.PARTIAL:
+        # A partial change stays an open attempt: nothing else may run before somebody settles it.
+        target.put(_application(said, attempt, state))
+        return
+    if attempt.direction == "downgrade" and state is Applied.APPLIED:
+        state = Applied.ROLLED_BACK
+        target.rolled_back[attempt.revision] = said.seq
+    target.attempt = None
+    target.heads = tuple(said.fields["heads"])
+    if state is Applied.FAILED and attempt.before and attempt.before.stands:
+        target.put(attempt.before)  # it failed and left no trace: what stood, stands
+    else:
+        target.put(_application(said, attempt, state))
+
+
+def _application(said: Attestation, attempt: Attempt, state: Applied) -> Application:
+    return Application(
+        attempt.revision,
+        state,
+        said.at,
+        attempt.by,
+        said.seq,
+        attempt.manifest,
+        attempt.behaviour,
+        attempt.id,
+        attempt.seq,
+        attempt.place,
+    )
+
+
+def _refused(history: History, said: Attestation) -> None:
+    if said.flaw:
+        history.flawed.append(said)
+    elif said.revision:
+        record_of(history, said)
+
+
+def _adopted(history: History, said: Attestation) -> None:
+    environment = _environment(history, said)
+    if not said.flaw:
+        said.flaw = _may_adopt(history, environment, said)
+    if said.flaw:
+        history.flawed.append(said)
+        return
+    target = environment.target(said.fields["target"])
+    target.heads = tuple(said.fields["heads"])
+    target.version_table = said.fields.get("version_table", target.version_table)
+    target.adopted_at = said.seq
+    for revision in said.fields.get("gone", ()):
+        target.applications.pop(revision, None)
+    for item in said.fields["revisions"]:
+        _adopt_one(history, environment, target, said, item)
+
+
+def _adopt_one(
+    history: History, environment: EnvironmentRecord, target: TargetRecord, said: Attestation, item: Mapping[str, Any]
+) -> None:
+    revision, state = item["revision"], Applied(item["state"])
+    behaviour = item.get("behaviour", "")
+    target.put(
+        Application(
+            revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour, stored=said.seq, place=item
+        )
+    )
+    record = history.revisions.setdefault(revision, RevisionRecord(revision))
+    record.seqs.append(said.seq)
+    if state is Applied.GRANDFATHERED:
+        record.adopted[environment.name] = item["manifest"]
+
+
+def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestation) -> str:
+    rules = history.policy.environments.get(environment.name)
+    if rules is None:
+        return f"the policy has no environment {environment.name}"
+    if rules.requires is Level.APPROVED and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
+        return f"adopting {environment.name} needs a {POLICY_ADMIN}"
+    known = environment.targets.get(said.fields["target"])
+    state = Applied.GRANDFATHERED if known is None or known.heads is None else Applied.OUT_OF_BAND
+    if any(item["state"] != state for item in said.fields["revisions"]):
+        return f"what this adoption finds is {state}, and nothing else"
+    return _misses(environment, said, rules)
+
+
+def _replaced(history: History, said: Attestation) -> None:
+    environment = _environment(history, said)
+    rules = history.policy.environments.get(environment.name)
+    if not said.flaw and not (rules and rules.personal) and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
+        said.flaw = f"replacing {environment.name}'s target needs a {POLICY_ADMIN}"
+    if said.flaw:
+        history.flawed.append(said)
+        return
+    environment.retire_all()
+    environment.target(said.fields["target"])
+
+
+def _environment(history: History, said: Attestation) -> EnvironmentRecord:
+    name = said.fields["environment"]
+    return history.environments.setdefault(name, EnvironmentRecord(name))
+
+
+_OUTCOMES = {
+    Kind.APPLY_APPLIED: Applied.APPLIED,
+    Kind.APPLY_FAILED: Applied.FAILED,
+    Kind.APPLY_PARTIAL: Applied.PARTIAL,
+}
+HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
+    Kind.APPLY_INTENDED: _intended,
+    Kind.APPLY_APPLIED: _outcome,
+    Kind.APPLY_FAILED: _outcome,
+    Kind.APPLY_PARTIAL: _outcome,
+    Kind.APPLY_RECOVERED: _outcome,
+    Kind.APPLY_REFUSED: _refused,
+    Kind.TARGET_ADOPTED: _adopted,
+    Kind.TARGET_REPLACED: _replaced,
+}
