@@ -105,10 +105,8 @@ def test_later_steps_do_not_run_and_earlier_ones_stay(shell: Shell):
     write_script(versions(shell), "bbbb03", "bbbb02", upgrade=HALF + 'raise ValueError("stop")')
     write_script(versions(shell), "bbbb04", "bbbb03")
     shell.flow("track")
-    done = shell.flow("apply", "--env", "dev", code=3)
-    assert "1 applied before that; they stay." in done.out
     report = shell.json("apply", "--env", "dev", code=3)
-    assert [step["outcome"] for step in report["steps"]] == ["failed", "skipped"]
+    assert [step["outcome"] for step in report["steps"]] == ["applied", "failed", "skipped"]
     assert databases.heads(url(shell)) == ["bbbb02"]
     assert databases.tables(url(shell)) == ["t_aaaa01", "t_bbbb02"]
 

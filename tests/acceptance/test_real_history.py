@@ -208,9 +208,10 @@ def be_somebody_else(at: Company) -> None:
     shell, before = at.shell, len(proof.rows(at.shell.folder))
     keys = {key["person"]: Path(key["where"]) for key in shell.json("keys", "list")["keys"]}
     theirs = shell.under(MIGRATE_FLOW_SIGNING_KEY=keys[ADA].read_text())
-    for words in (["approve", REST[2]], ["apply", REST[2], "--env", "staging"]):
+    for words in (["approve", REST[2]], ["apply", REST[2], "--env", "staging"], ["apply", "--env", "production"]):
         assert theirs.error(*words, actor=CARLA, code=2)["code"] == "identity"
     assert shell.error("self-review", REST[3], actor=MALLORY, code=2)["code"] == "identity"
+    assert shell.error("apply", "--env", "production", actor=MALLORY, code=2)["code"] == "identity"
     assert shell.error("self-review", REST[3], code=2)["code"] == "identity"
     hers = keys[CARLA].read_text()
     keys[CARLA].write_text(keys[ADA].read_text())
