@@ -59,6 +59,13 @@ def parse_url(value: str, where: str) -> URL:
             hint="dialect://user:password@host:port/database, special characters in the password %-encoded",
             where=where,
         ) from None
+    if "@" in (url.host or ""):
+        remember(url.host)
+        raise ConfigError(
+            "the URL holds more than one @: the password's own must be %-encoded",
+            hint="write @ in a password as %40",
+            where=where,
+        )
     remember(url.password if isinstance(url.password, str) else None)
     for parameter in _SECRET_PARAMETERS:
         given = url.query.get(parameter)

@@ -35,6 +35,10 @@ class MigrateFlowError(Exception):
         self.where = where
 
 
+class Terminated(BaseException):
+    """SIGTERM, raised where the program is, so that it ends as cleanly as by Ctrl-C. Exit 143."""
+
+
 class Refused(MigrateFlowError):
     """The rules forbid this act to this person, or at this point of the flow."""
 

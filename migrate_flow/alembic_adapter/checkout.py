@@ -42,7 +42,7 @@ class Checkout:
         try:
             namespace: dict[str, object] = {"__name__": "migration", "__file__": str(self.root / path)}
             exec(compile(source, path, "exec", dont_inherit=True), namespace)  # noqa: S102
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ScriptError(
                 f"importing it fails: {type(error).__name__}: {error}",
                 hint="install what the script imports, or write its labels as literals",

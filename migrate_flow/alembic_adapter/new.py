@@ -17,7 +17,7 @@ from alembic.util import asbool
 from alembic.util.exc import CommandError
 
 from migrate_flow.alembic_adapter.checkout import Checkout
-from migrate_flow.alembic_adapter.header import read_header
+from migrate_flow.alembic_adapter.header import id_problem, read_header
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
 from migrate_flow.alembic_adapter.session import env_errors, surroundings
 from migrate_flow.dialects.tables import PREFIX, SCHEMA
@@ -29,6 +29,7 @@ PLACEHOLDER = "Say why this change is needed, and what it is worth."
 
 def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> str:
     """The path of the new script. Raises UsageError for what Alembic refuses (several heads, no template, …)."""
+    _require_usable_id(checkout, request.revision_id)
     directory = script_directory(config, checkout.revisions.values(), (), checkout.root)
     arguments: dict[str, Any] = {
         "message": request.message,
@@ -48,12 +49,30 @@ def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> 
             if request.autogenerate or asbool(config.get_alembic_option("revision_environment")):
                 _consult_env(config, directory, context, compare=request.autogenerate, folder=checkout.folder)
             list(context.generate_scripts())
-    except CommandError as error:
+        if not written:
+            raise UsageError("Alembic wrote no script", hint="see process_revision_directives in env.py")
+        _complete_docstring(Path(written[0]), request)
+        read_header(Path(written[0]).read_bytes(), Path(written[0]).name)
+    except BaseException as error:
+        # What can't be used is not left behind: it would stop every later command.
+        for path in written:
+            Path(path).unlink(missing_ok=True)
+        if not isinstance(error, CommandError):
+            raise
         raise UsageError(f"Alembic: {error}", hint="migrate-flow status; or name the parent with --head") from error
-    if not written:
-        raise UsageError("Alembic wrote no script", hint="see process_revision_directives in env.py")
-    _complete_docstring(Path(written[0]), request)
     return written[0]
+
+
+def _require_usable_id(checkout: Checkout, revision: str) -> None:
+    if not revision:
+        return
+    if problem := id_problem(revision):
+        raise UsageError(problem, hint="--rev-id 3f2a91c04d7e, or none", where="--rev-id")
+    if not revision.replace("_", "").replace(".", "").isalnum() or revision.startswith("."):
+        raise UsageError(f"{revision!r} makes no file name", hint="letters, digits, _ and .", where="--rev-id")
+    if revision in checkout.revisions:
+        where = checkout.revisions[revision].path
+        raise UsageError(f"revision {revision} is there already", hint="another --rev-id", where=where)
 
 
 def _consult_env(config: Config, directory: SealedDirectory, context: Any, *, compare: bool, folder: Path) -> None:

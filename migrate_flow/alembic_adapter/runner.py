@@ -68,7 +68,7 @@ class AlembicRunner:
         with sealed_imports(manifests, root), _variable(self.url_env, url):
             graph = self.checkout.revisions.values() if headers is None else headers
             directory = script_directory(config, graph, manifests, root)
-            yield Session(config, directory, dialect_for(dialect), folder)
+            yield Session(config, directory, dialect_for(dialect), folder, root)
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
         files = [

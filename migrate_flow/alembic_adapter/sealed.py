@@ -30,6 +30,7 @@ class SealedScript(Script):
 
     def __init__(self, header: Revision, sealed: SealedFile | None, root: Path) -> None:
         self.path = str(root / header.path)
+        self._root = root
         self._sealed = sealed
         self._module: types.ModuleType | None = None
         alembic_revision.Revision.__init__(
@@ -48,7 +49,8 @@ class SealedScript(Script):
                     f"{self.revision} was asked for, but is no part of this plan", hint="migrate-flow plan"
                 )
             name = "migration_" + "".join(c if c.isalnum() else "_" for c in self.revision)
-            module = execute(self._sealed.content, self.path, name)
+            with only_sealed(self._root):
+                module = execute(self._sealed.content, self.path, name)
             if getattr(module, "revision", None) != self.revision:
                 raise ScriptError(
                     f"the script says revision = {self.revision!r}, and changes it while it is loaded",
@@ -120,6 +122,43 @@ class SealedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         file = self._files[module.__name__]
         exec(compile(file.content, str(self._root / file.path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+
+
+class _Refuser(importlib.abc.MetaPathFinder):
+    """Refuses modules of the project that are not sealed: what nobody reviewed must not run with what was."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        origin = spec.origin if spec is not None else None
+        if origin is None or fullname.partition(".")[0] == "migrate_flow" or not _of_project(origin, self._root):
+            return None
+        raise ScriptError(
+            f"the script imports {fullname} in a way that can't be read from its text, so nobody reviewed it",
+            hint=f"write the import out (import {fullname}), then self-review it again",
+            where=str(Path(origin).relative_to(self._root)),
+        )
+
+
+@contextmanager
+def only_sealed(root: Path) -> Iterator[None]:
+    """While a migration script is loaded or runs: it imports its own sealed modules, or installed packages."""
+    refuser = _Refuser(root)
+    sys.meta_path.insert(1, refuser)  # behind the sealed ones
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refuser)
+
+
+def _of_project(origin: str, root: Path) -> bool:
+    installed = {".venv", "venv", ".tox", ".nox", "site-packages", "dist-packages"}
+    path = Path(origin)
+    return path.is_relative_to(root) and not installed & set(path.relative_to(root).parts)
 
 
 @contextmanager

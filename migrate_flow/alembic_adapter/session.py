@@ -20,22 +20,24 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from migrate_flow.alembic_adapter.sealed import SealedDirectory
+from migrate_flow.alembic_adapter.sealed import SealedDirectory, only_sealed
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.facts import Receipt
 from migrate_flow.dialects import Dialect
 from migrate_flow.dialects.dialect import StepFrame
-from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
+from migrate_flow.errors import MigrateFlowError, TargetError, Terminated, UsageError
 from migrate_flow.services.ports import Probe, Step
 
 Body = Callable[[tuple[str, ...], MigrationContext], Sequence[Any]]
 
 
 class Session:
-    """Implements `MigrationSession`. folder: where Alembic is normally run, for env.py's relative paths."""
+    """Implements `MigrationSession`. folder: where Alembic is normally run, for env.py's relative paths. root: the
+    project's, whose modules are sealed."""
 
-    def __init__(self, config: Config, directory: SealedDirectory, dialect: Dialect, folder: Path) -> None:
-        self._config, self._directory, self._dialect, self._folder = config, directory, dialect, folder
+    def __init__(self, config: Config, directory: SealedDirectory, dialect: Dialect, folder: Path, root: Path) -> None:
+        self._config, self._directory, self._dialect = config, directory, dialect
+        self._folder, self._root = folder, root
 
     def probe(self) -> Probe:
         found: list[Probe] = []
@@ -92,7 +94,18 @@ class Session:
         # that env.py's own callback neither replaces it nor comes later.
         context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, receipt)
         context.autocommit_block = _refuse_autocommit  # type: ignore[method-assign]
-        return self._steps(step, heads)
+        return [self._confined(found) for found in self._steps(step, heads)]
+
+    def _confined(self, step: Any) -> Any:
+        """The same step, whose function imports nothing of the project that was not reviewed."""
+        function = step.migration_fn
+
+        def run(**keywords: Any) -> None:
+            with only_sealed(self._root):
+                function(**keywords)
+
+        step.migration_fn = run
+        return step
 
     def _steps(self, step: Step, heads: tuple[str, ...]) -> Sequence[Any]:
         """Exactly one step. Alembic's planner is asked for an upgrade; it can't name the downgrade of one revision
@@ -142,7 +155,7 @@ def env_errors(env_py: str) -> Iterator[None]:
     """Before anything was changed: whatever env.py raises, an exit included, as one error that names its line."""
     try:
         yield
-    except (MigrateFlowError, CommandError, KeyboardInterrupt, GeneratorExit):
+    except (MigrateFlowError, CommandError, KeyboardInterrupt, Terminated, GeneratorExit):
         raise
     except BaseException as error:
         original = getattr(error, "orig", None) or error

@@ -40,8 +40,8 @@ def apply(
             raise typer.Exit(0 if planned.allowed else 1)
         if planned.steps and (planned.allowed or (ready and planned.ready())):
             typed_confirmation(ctx, env, confirm, applying.plan(planned))
-            digest = digest or planned.digest
-    report = drain(run(space, Request(env, rev, ready, digest)))
+            digest, confirm = digest or planned.digest, env
+    report = drain(run(space, Request(env, rev, ready, digest, confirmed=confirm == env)))
     emit(ctx, applying.executed(report, "apply"), format_name, output)
     code = exit_code(report, ready=ready)
     if report.interrupted is not None and code != UnsettledError.exit_code:

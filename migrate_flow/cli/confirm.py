@@ -42,4 +42,4 @@ def exit_code(report: Report, *, ready: bool = False) -> int:
         case Outcome.BLOCKED:
             return 0 if ready and report.plan.gates.allowed else 1
         case _:
-            return 0 if report.allowed or ready else 1
+            return 0 if report.allowed or (ready and report.plan.gates.allowed) else 1

@@ -17,13 +17,9 @@ from typer.exceptions import Abort, TyperException
 
 from migrate_flow.cli.output import note, show_error
 from migrate_flow.core.redaction import redact
-from migrate_flow.errors import MigrateFlowError, UsageError
+from migrate_flow.errors import MigrateFlowError, Terminated, UsageError
 
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where the program is, so that it ends as cleanly as by Ctrl-C."""
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -77,6 +73,10 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, (KeyboardInterrupt, Abort, EOFError)):
         note("interrupted")
         return INTERRUPTED
+    if isinstance(error, OSError) and error.filename:
+        hint = "see that the file or folder is there, and that you may use it"
+        show_error(UsageError(f"{error.filename}: {error.strerror}", hint=hint), as_json=as_json)
+        return UsageError.exit_code
     show_error(_bug(error), as_json=as_json)
     return BUG
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.options import Format, Output
-from migrate_flow.cli.output import check_format, emit, write_atomically
+from migrate_flow.cli.output import check_format, emit
+from migrate_flow.cli.paths import write_atomically
 from migrate_flow.cli.session import interactive, options
 
 

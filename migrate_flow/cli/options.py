@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.paths import usable_output
+
 
 @dataclass
 class Globals:
@@ -23,7 +25,10 @@ class Globals:
 As = Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose key signs.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of to stdout, in one piece.")
+    Path | None,
+    typer.Option(
+        "--output", metavar="FILE", callback=usable_output, help="Write there instead of to stdout, in one piece."
+    ),
 ]
 Env = Annotated[str, typer.Option("--env", metavar="ENV", help="The environment's name.")]
 Rev = Annotated[str, typer.Argument(metavar="REV", help="A revision: id, unique prefix of 4 or more, or head.")]

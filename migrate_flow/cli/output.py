@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TextIO
 
 import typer
 
 from migrate_flow.cli.options import Globals
+from migrate_flow.cli.paths import write_atomically
 from migrate_flow.core.document import Document
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.text import safe
@@ -34,9 +35,12 @@ def emit(ctx: typer.Context, document: Document, name: str = "table", output: Pa
     try:
         render(document, name, Medium(sys.stdout, width(sys.stdout), wants_color(ctx, sys.stdout)))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Nobody reads any more. What was done is done, and the exit code still says so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Nobody reads, or nothing takes it any more. What was done is done, and the exit code still says so.
+        if not isinstance(error, BrokenPipeError):
+            note(f"the output can't be written: {error.strerror}")
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check_format(name: str) -> None:
@@ -62,29 +66,6 @@ def note(text: str) -> None:
         print(safe(redact(text)), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         return
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The whole file or none of it. Raises UsageError."""
-    try:
-        target = path.resolve() if path.is_symlink() else path
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        Path(file.name).chmod(mode)
-        Path(file.name).replace(target)
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be written: {error.strerror}", hint="choose another path", where="--output"
-        ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def show_error(error: MigrateFlowError, *, as_json: bool) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.options import As, Format, Output
-from migrate_flow.cli.output import check_format, emit, write_atomically
+from migrate_flow.cli.output import check_format, emit
+from migrate_flow.cli.paths import write_atomically
 from migrate_flow.cli.session import config, options, project_root, workspace
 from migrate_flow.errors import UsageError
 

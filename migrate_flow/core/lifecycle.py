@@ -15,7 +15,7 @@ from migrate_flow.core import target_entries
 from migrate_flow.core.chain import EMPTY
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
 from migrate_flow.core.history import Attestation, History, PolicyVersion
-from migrate_flow.core.policy import POLICY_ADMIN, Policy
+from migrate_flow.core.policy import POLICY_ADMIN, Policy, below_the_floor
 from migrate_flow.core.standing import contributors
 from migrate_flow.core.target_entries import record_of
 
@@ -52,7 +52,8 @@ def _add(history: History, entry: Entry, key_of: KeyOf) -> None:
     history.hashes[entry.seq] = entry.hash
     history.head = entry.head
     history.genesis = history.genesis or entry.hash
-    history.last_at = max(said.at, history.last_at or said.at)
+    if not said.flaw:  # nobody's clock but those of the policy's people moves the ledger's
+        history.last_at = max(said.at, history.last_at or said.at)
 
 
 def _handle(history: History, said: Attestation) -> None:
@@ -104,6 +105,9 @@ def _enact(history: History, said: Attestation) -> None:
 def _policy(history: History, said: Attestation) -> None:
     if not said.flaw and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
         said.flaw = f"{said.actor} is no {POLICY_ADMIN}"
+    proposed = Policy.from_document(said.fields["document"])
+    if not said.flaw and (below := below_the_floor(proposed)):
+        said.flaw = below
     if not said.flaw and history.policy.admins > 1:
         said.flaw = f"one signature, where the policy asks for {history.policy.admins}"
     if not said.flaw and said.fields["base"] != history.policy.digest:
@@ -124,6 +128,8 @@ def _self_reviewed(history: History, said: Attestation) -> None:
 
 def _reviewed(history: History, said: Attestation) -> None:
     roles = history.policy.review_roles
+    if not said.flaw and said.fields["verdict"] not in ("approve", "request-changes"):
+        said.flaw = "a review approves or requests changes, and nothing else"
     if not said.flaw and not history.policy.has_role(said.actor, roles):
         said.flaw = f"{said.actor} has no role that may review ({', '.join(sorted(roles))})"
     record_of(history, said).reviews.append(said)

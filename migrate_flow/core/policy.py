@@ -217,3 +217,16 @@ def _distinct(posts: Sequence[Sequence[str]], author: str) -> bool:
 
 def _hold(count: int) -> str:
     return {0: "nobody holds", 1: "one person holds"}.get(count, f"{count} people hold")
+
+
+def below_the_floor(policy: Policy) -> str:
+    """The founding rule, which no policy may go below; empty if it holds."""
+    for name, rules in policy.environments.items():
+        named = name.lower() in ("staging", "production")
+        if (rules.upstream or named) and rules.requires is not Level.APPROVED:
+            return f"{name} asks for less than approval"
+        if named and not rules.upstream:
+            return f"{name} has no upstream"
+    if policy.peer_reviews < 1 or not policy.approvals or min(policy.approvals.values()) < 1:
+        return "a threshold is below 1"
+    return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Attestation, RevisionRecord
 from migrate_flow.core.policy import Policy
 
@@ -119,9 +120,17 @@ class _Tally:
         since = record.withdrawn_before()
         spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest and s.seq > since]
         for said in sorted(spoken, key=lambda said: said.seq):
-            reason = said.flaw or (self._count_review(said) if "verdict" in said.fields else self._count_approval(said))
+            count = self._count_review if said.kind == Kind.REVIEWED else self._count_approval
+            reason = said.flaw or self._lost_role(said) or count(said)
             if reason:
                 self.uncounted.append((said, reason))
+
+    def _lost_role(self, said: Attestation) -> str:
+        """An attestation counts as long as its signer still holds the role in which it was made."""
+        roles = self.policy.review_roles if said.kind == Kind.REVIEWED else [said.fields["role"]]
+        if said.fields.get("verdict") == "request-changes" or self.policy.has_role(said.actor, roles):
+            return ""
+        return f"{said.actor} no longer holds the role {' or '.join(sorted(roles))}"
 
     def _count_review(self, said: Attestation) -> str:
         if said.actor in self.authors:

@@ -161,11 +161,26 @@ def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestati
         return f"the policy has no environment {environment.name}"
     if rules.requires is Level.APPROVED and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
         return f"adopting {environment.name} needs a {POLICY_ADMIN}"
-    known = environment.targets.get(said.fields["target"])
-    state = Applied.GRANDFATHERED if known is None or known.heads is None else Applied.OUT_OF_BAND
-    if any(item["state"] != state for item in said.fields["revisions"]):
-        return f"what this adoption finds is {state}, and nothing else"
+    for item in said.fields["revisions"]:
+        state = adoption_state(history, environment, said.fields["target"], item["revision"], item["manifest"])
+        if item["state"] != state:
+            return f"{item['revision']} is {state} there, and nothing else"
     return _misses(environment, said, rules)
+
+
+def adoption_state(
+    history: History, environment: EnvironmentRecord, target: str, revision: str, manifest: str
+) -> Applied:
+    """What an adoption may call a revision that it finds. Grandfathered is only what was there before the flow, or
+    stood with these bytes in the database that this one replaces: a version row set by hand is no application."""
+    known = environment.targets.get(target)
+    if known is not None and known.heads is not None:
+        return Applied.OUT_OF_BAND
+    stood = (retired.applications.get(revision) for retired in environment.retired.values())
+    if any(found is not None and found.stands and found.manifest == manifest for found in stood):
+        return Applied.GRANDFATHERED
+    created = any(not said.flaw for said in history.record(revision).created)
+    return Applied.OUT_OF_BAND if created else Applied.GRANDFATHERED
 
 
 def _replaced(history: History, said: Attestation) -> None:
@@ -176,7 +191,8 @@ def _replaced(history: History, said: Attestation) -> None:
     if said.flaw:
         history.flawed.append(said)
         return
-    environment.retire_all()
+    if not (rules and rules.personal):
+        environment.retire_all()  # the databases of other developers are not this one's to retire
     environment.target(said.fields["target"])
 
 

@@ -13,6 +13,10 @@ from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
 def judge(facts: Facts) -> Verdict:
     attempt = facts.target.attempt if facts.target else None
+    if attempt is None and facts.target is None and not facts.rules.personal:
+        # The database that answers is not the known one: the attempt on that one is open all the same.
+        attempts = facts.history.environment(facts.rules.name).open_attempts()
+        attempt = attempts[0][1] if attempts else None
     if attempt is None:
         return Verdict("no-open-attempt", True, "no attempt is open")
     where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""

@@ -12,6 +12,7 @@ from migrate_flow.core.facts import Identity
 from migrate_flow.core.history import Applied, TargetRecord
 from migrate_flow.core.policy import POLICY_ADMIN, Level
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.target_entries import adoption_state
 from migrate_flow.errors import Refused
 from migrate_flow.services.content import describe
 from migrate_flow.services.facts import Situation, look
@@ -51,7 +52,8 @@ def adopt(
         )
     target = workspace.target(environment)
     with target.lock(), workspace.runner.session(target.migration_url(), target.dialect, ()) as session:
-        settle_open(workspace, environment)
+        if not new_target:
+            settle_open(workspace, environment)
         probe = session.probe()
         _require_assertion(workspace, probe, to)
         _require_known(workspace, situation, probe)
@@ -164,14 +166,18 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
     first = target.heads is None
     if not fresh and not gone and not first:
         return Adopted(name, identity.uuid, probe.heads, (), (), (), 0)
-    state = Applied.GRANDFATHERED if first else Applied.OUT_OF_BAND
     manifests = {revision: workspace.scripts.manifest(revision) for revision in fresh}
+    environment = workspace.history.environment(name)
+    states = {
+        revision: adoption_state(workspace.history, environment, identity.uuid, revision, manifest.digest)
+        for revision, manifest in manifests.items()
+    }
     fields = {
         "environment": name,
         "target": identity.uuid,
         "heads": sorted(probe.heads),
         "version_table": {"name": identity.version_table, "schema": identity.version_schema},
-        "revisions": [_item(workspace, revision, manifests[revision], state) for revision in fresh],
+        "revisions": [_item(workspace, revision, manifests[revision], states[revision]) for revision in fresh],
         "gone": gone,
         "server": situation.observation.server,
         "comment": why,
@@ -181,10 +187,9 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
     entry = workspace.book.append(
         Draft(Kind.TARGET_ADOPTED, subjects, fields, [file.content for file in files.values()])
     )
-    named = tuple(fresh)
-    return Adopted(
-        name, identity.uuid, probe.heads, named if first else (), () if first else named, tuple(gone), entry.seq
-    )
+    old = tuple(revision for revision in fresh if states[revision] is Applied.GRANDFATHERED)
+    new = tuple(revision for revision in fresh if states[revision] is Applied.OUT_OF_BAND)
+    return Adopted(name, identity.uuid, probe.heads, old, new, tuple(gone), entry.seq)
 
 
 def _item(workspace: Workspace, revision: str, manifest: Manifest, state: Applied) -> dict[str, Any]:

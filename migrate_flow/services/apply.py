@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from migrate_flow.errors import Refused
+from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.facts import look
 from migrate_flow.services.plan import plan_upgrade
 from migrate_flow.services.recover import settle_open
@@ -15,12 +15,16 @@ from migrate_flow.services.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """expected: the digest of a plan that somebody looked at. ready: apply what is ready before the first blocker."""
+    """expected: the digest of a plan that somebody looked at. ready: apply what is ready before the first blocker.
+
+    confirmed: whether the operator typed the environment's name.
+    """
 
     environment: str
     to: str = "head"
     ready: bool = False
     expected: str = ""
+    confirmed: bool = False
 
 
 def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, Report]:
@@ -51,6 +55,12 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, R
         chosen = plan.steps if plan.allowed else plan.ready() if request.ready else ()
         if not plan.allowed:
             record_refusal(workspace, plan)
+        if chosen and situation.rules.confirm and not request.confirmed:
+            raise UsageError(
+                f"{environment} asks for a typed confirmation of this plan",
+                hint=f"add --confirm {environment}",
+                where=f"[environments.{environment}] confirm",
+            )
         if not chosen:
             return Report(plan, not_run(plan, ()), tuple(recovered))
         ran, interrupted = yield from run_all(workspace, situation, plan, chosen)

@@ -14,7 +14,7 @@ from migrate_flow.core.history import Attempt, History
 from migrate_flow.core.plan import Outcome, Plan, PlannedStep
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.verdict import Decision
-from migrate_flow.errors import MigrateFlowError, Refused, UnsettledError
+from migrate_flow.errors import MigrateFlowError, Refused, Terminated, UnsettledError
 from migrate_flow.gates import judge
 from migrate_flow.services.content import describe, subjects
 from migrate_flow.services.facts import Situation, collect, target_record
@@ -86,11 +86,11 @@ def run_one(
         # Whatever it was, an exit and an interrupt included: the evidence decides, and is recorded.
         error = raised
     duration = time.monotonic() - begun
-    interrupted = error if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else None
+    interrupted = error if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)) else None
     try:
         evidence = gather(workspace, plan.environment, attempt_id, situation.heads)
         return _record(workspace, plan.environment, step, attempt, evidence, error, duration), interrupted
-    except KeyboardInterrupt as signal:
+    except (KeyboardInterrupt, Terminated) as signal:
         raise UnsettledError(
             f"interrupted before the outcome of attempt {attempt_id} ({step.revision}) was recorded",
             hint=f"migrate-flow recover --env {plan.environment}",
@@ -180,7 +180,7 @@ def _cause(error: BaseException) -> str:
     """The innermost words of what went wrong, redacted, in a bounded number of characters."""
     if isinstance(error, MigrateFlowError):
         text = error.message
-    elif isinstance(error, KeyboardInterrupt):
+    elif isinstance(error, (KeyboardInterrupt, Terminated)):
         text = "interrupted"
     else:
         original = getattr(error, "orig", None) or error

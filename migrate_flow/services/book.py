@@ -10,7 +10,7 @@ from uuid import uuid4
 from migrate_flow.core.entry import Draft, Entry, format_time, statement
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
-from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError
+from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, UsageError
 from migrate_flow.services.ports import Clock, Ledger, Signer, Verifier
 
 Recheck = Callable[[History], None]
@@ -75,15 +75,18 @@ class Book:
         history = self.history
         signer = self._signer()
         know(history, signer)
-        signed = statement(
-            draft,
-            ledger=history.ledger,
-            nonce=str(uuid4()),
-            at=format_time(self.now()),
-            actor=signer.person,
-            after=history.head,
-            policy=history.policy.digest,
-        )
+        try:
+            signed = statement(
+                draft,
+                ledger=history.ledger,
+                nonce=str(uuid4()),
+                at=format_time(self.now()),
+                actor=signer.person,
+                after=history.head,
+                policy=history.policy.digest,
+            )
+        except ValueError as error:
+            raise UsageError(f"this can't be recorded: {error}", hint="use text in UTF-8", where="-m") from error
 
         def catch_up(entries: Sequence[Entry]) -> None:
             fold(entries, self._verifier.key_of, history)

@@ -36,6 +36,8 @@ def resolve_one(workspace: Workspace, text: str) -> str:
     try:
         found = workspace.scripts.graph.resolve(text)
     except ScriptError:
+        if any(revision.startswith(text) for revision in workspace.scripts.revisions):
+            raise  # ambiguous here: the ledger must not decide silently
         known = [revision for revision in workspace.history.revisions if revision.startswith(text)]
         if text in known or (len(known) == 1 and len(text) >= 4):
             return text if text in known else known[0]

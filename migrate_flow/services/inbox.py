@@ -33,6 +33,9 @@ def inbox(workspace: Workspace) -> Inbox:
         raise IdentityError(
             "whose inbox? no key of a person in the policy is here", hint="migrate-flow --as PERSON inbox"
         )
+    if person not in workspace.policy.people:
+        known = ", ".join(sorted(workspace.policy.people))
+        raise IdentityError(f"{person} is not in the policy", hint=f"one of: {known}", where="--as")
     board = status(workspace)
     found = [item for row in board.rows for item in _for_person(workspace, row, person)]
     for name, environment in workspace.history.environments.items():

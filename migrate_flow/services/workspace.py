@@ -66,4 +66,10 @@ class Workspace:
                     where=f"[environments.{environment}]",
                 )
             raise UsageError(f"there is no environment {environment!r}", hint=f"one of: {known}", where="--env")
+        if environment not in self.config.environments:
+            raise ConfigError(
+                f"{environment} is in the policy in force, but not in this file: how to reach it is not known here",
+                hint="git pull, or write [environments." + environment + "] with its url",
+                where=self.config.path.name,
+            )
         return rules

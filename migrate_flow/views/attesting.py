@@ -133,7 +133,7 @@ def _tone(kind: str) -> Tone:
 def _detail(entry: Entry) -> str:
     fields = entry.predicate
     if entry.kind == "apply.refused":
-        return ", ".join(item["gate"] for item in fields["gates"])
+        return ", ".join(str(item["gate"]) for item in fields.get("gates", ()))
     for name in ("verdict", "role", "gate", "outcome"):
         if name in fields:
             return f"{fields[name]} {fields.get('comment', '')}".strip()

@@ -157,6 +157,23 @@ def test_the_process_dies_after_the_commit(shell: Shell):
     assert proof.kinds(shell.folder)[-2:] == ["apply.intended", "apply.recovered"]
 
 
+def test_alembic_by_hand_upon_an_open_attempt(shell: Shell):
+    """The version table moved without a receipt: that proves neither success nor failure, so nothing is claimed."""
+    second(shell, "os._exit(0)")
+    shell.flow("apply", "--env", "dev")
+    write_script(versions(shell), NEW, "aaaa01")
+    edit(shell.folder / "alembic.ini", r"(?m)^sqlalchemy.url = .*$", "sqlalchemy.url = sqlite:///dev.db")
+    shell.alembic("upgrade", "head")
+    before = proof.kinds(shell.folder)
+    for command in ("apply", "recover"):
+        error = shell.error(command, "--env", "dev", code=6)
+        assert (error["code"], NEW in error["message"]) == ("unsettled", True)
+    assert proof.kinds(shell.folder) == before
+    shell.alembic("downgrade", "aaaa01")
+    assert [item["outcome"] for item in shell.json("recover", "--env", "dev")["recovered"]] == ["failed"]
+    shell.flow("apply", "--env", "dev")
+
+
 def test_a_script_that_exits_when_it_is_loaded(shell: Shell):
     """Plain Alembic exits 0 here, and applies nothing."""
     write_script(versions(shell), NEW, "aaaa01", imports="\nraise SystemExit(0)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,21 @@ def test_alembic_below_the_project_with_a_module_of_its_own(shell: Shell):
     assert not list(backend.folder.rglob("*.pyc")), "no byte code of the project was left behind"
 
 
+def test_what_was_sealed_is_what_runs(shell: Shell):
+    """The first script overwrites the module that the second one imports: too late, its bytes were read and hashed."""
+    versions = make_project(shell)
+    put_under_the_flow(shell)
+    helper = shell.folder / "names.py"
+    helper.write_text('NAME = "reviewed"\n')
+    write_script(versions, "aaaa01", upgrade="open('names.py', 'w').write('NAME = \"smuggled\"')")
+    named = table("x").replace('"x"', "NAME")
+    write_script(versions, "aaaa02", "aaaa01", upgrade=named, imports="from names import NAME")
+    shell.flow("track")
+    shell.flow("apply", "--env", "dev")
+    assert "smuggled" in helper.read_text()
+    assert databases.tables(database(shell)) == ["reviewed"]
+
+
 def test_env_py_takes_its_url_from_a_variable(shell: Shell):
     versions = make_project(shell)
     env = shell.folder / "migrations" / "env.py"
@@ -246,3 +262,28 @@ def test_env_py_that_connects_elsewhere(shell: Shell):
     assert databases.schema(database(shell, "elsewhere")) == []
     assert databases.tables(database(shell)) == []
     assert "apply.intended" not in proof.kinds(shell.folder)
+
+
+def test_env_py_that_changes_its_mind(shell: Shell):
+    """It connects where it should when we look first, and elsewhere when the migration is to run."""
+    versions = make_project(shell)
+    put_under_the_flow(shell)
+    write_script(versions, "aaaa01")
+    write_script(versions, "aaaa02", "aaaa01")
+    shell.flow("track")
+    shell.flow("apply", "aaaa01", "--env", "dev")
+    edit(
+        shell.folder / "migrations" / "env.py",
+        r"config\.get_section\(config\.config_ini_section, \{\}\)",
+        '{"sqlalchemy.url": "sqlite:///" + ("elsewhere.db" if os.path.exists("looked") else "dev.db")}',
+    )
+    env = shell.folder / "migrations" / "env.py"
+    env.write_text("import os\n" + env.read_text() + '\nopen("looked", "w").close()\n')
+    shutil.copyfile(shell.folder / "dev.db", shell.folder / "elsewhere.db")
+    databases.run(database(shell, "elsewhere"), ["UPDATE migrate_flow_target SET environment = 'production'"])
+    report = shell.json("apply", "--env", "dev", code=3)
+    assert "another database" in report["steps"][0]["error"]
+    for name in ("dev", "elsewhere"):
+        assert databases.heads(database(shell, name)) == ["aaaa01"]
+        assert databases.tables(database(shell, name)) == ["t_aaaa01"]
+    assert proof.kinds(shell.folder)[-2:] == ["apply.intended", "apply.failed"]

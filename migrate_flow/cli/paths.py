@@ -1,0 +1,46 @@
+"""Files that the command line writes: in one piece, and known to be writable before anything is done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from migrate_flow.errors import UsageError
+
+
+def usable_output(path: Path | None) -> Path | None:
+    """Before anything is done: a path that can't be written must not be found out afterwards. Raises UsageError."""
+    if path is None:
+        return None
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"{path} can't be written", hint="choose another path", where="--output")
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole file or none of it; a device or pipe is written to as it is. Raises UsageError."""
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as device:
+                device.write(text)
+            return
+        target = path.resolve() if path.is_symlink() else path
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        Path(file.name).chmod(mode)
+        Path(file.name).replace(target)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be written: {error.strerror}", hint="choose another path", where="--output"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
