@@ -161,11 +161,13 @@ def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestati
         return f"the policy has no environment {environment.name}"
     if rules.requires is Level.APPROVED and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
         return f"adopting {environment.name} needs a {POLICY_ADMIN}"
+    if missed := _misses(environment, said, rules):
+        return missed
     for item in said.fields["revisions"]:
         state = adoption_state(history, environment, said.fields["target"], item["revision"], item["manifest"])
         if item["state"] != state:
             return f"{item['revision']} is {state} there, and nothing else"
-    return _misses(environment, said, rules)
+    return ""
 
 
 def adoption_state(

@@ -120,8 +120,8 @@ NOT_COUNTED: dict[str, tuple[str, Callable[[Scribe], Entry]]] = {
     "adoption without the role": ("needs a policy-admin", lambda s: s.adopts(CY, "production")),
     "adoption of nothing": ("has no environment moon", lambda s: s.adopts(ADA, "moon")),
     "adoption of another database": ("another database", lambda s: s.adopts(ADA, "dev", target=uuid("x"))),
-    "adoption as applied": ("is grandfathered, and nothing else", lambda s: s.adopts(ADA, "mine", "applied")),
-    "second adoption": ("is out-of-band, and nothing else", lambda s: s.adopts(ADA, "dev", "grandfathered")),
+    "adoption as applied": ("is out-of-band there, and nothing else", lambda s: s.adopts(ADA, "mine", "applied")),
+    "second adoption": ("is out-of-band there, and nothing else", lambda s: s.adopts(ADA, "dev", "grandfathered")),
     "replacement without the role": (
         "replacing dev's target needs a policy-admin",
         lambda s: s.says(BOB, Kind.TARGET_REPLACED, environment="dev", target=uuid("x")),
@@ -166,7 +166,11 @@ def test_authority_is_of_the_position_and_never_of_a_later_policy() -> None:
     gone = scribe.approved(EVE)
     history = scribe.history()
     assert [said.seq for said in history.flawed] == [early.seq, gone.seq]
-    assert [said.seq for said in scribe.standing().approvals] == [late.seq]
+    # Decision by decision: it counted where it was made, and only as long as its signer holds the role.
+    assert late.seq not in [said.seq for said in history.flawed]
+    assert scribe.standing().approvals == ()
+    reasons = {said.seq: why for said, why in scribe.standing().uncounted}
+    assert reasons[late.seq] == "eve@example.com no longer holds the role backend-lead"
     assert [version.number for version in history.policies] == [1, 2, 3]
 
 

@@ -22,6 +22,7 @@ from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import Policy
 from migrate_flow.core.standing import Standing, stand
+from migrate_flow.core.target_entries import adoption_state
 from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.signing.private_key import public_text
 from migrate_flow.signing.sshsig import public_key_of, sign
@@ -212,7 +213,10 @@ class Scribe:
         self.intends(by, env, attempt, **more)
         return self.ends(Kind.APPLY_APPLIED, by, env, attempt, target=more.get("target", uuid(env)))
 
-    def adopts(self, by: str = ADA, env: str = "dev", state: str = "grandfathered", **more: Any) -> Entry:
+    def adopts(self, by: str = ADA, env: str = "dev", state: str = "", **more: Any) -> Entry:
+        """state: default, what the rules call a revision that is found there."""
+        history, target = self.history(), str(more.get("target", uuid(env)))
+        state = state or adoption_state(history, history.environment(env), target, REV, MANIFEST)
         fields = {
             "target": uuid(env),
             "heads": [REV],
