@@ -134,6 +134,14 @@ class DatabaseTarget:
                 stack.enter_context(self._dialect.lock(self.url(), self.root, self._application))
             yield
 
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[object], bool]]:
+        with self._translated():
+            engine = self._dialect.creating_engine(self.url(), self.root, self._application)
+            with _disposed(engine), engine.connect() as connection:
+                seen = self._dialect.watch(connection)
+                yield lambda begun: self._dialect.committed(connection, seen, begun)
+
     def migration_url(self) -> str:
         url = self._dialect.migration_url(self.url(), self.root)
         return url.render_as_string(hide_password=False)

@@ -5,6 +5,7 @@ Nothing is read from the disk here but env.py, and no `.pyc` is ever trusted. On
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import sys
@@ -173,6 +174,7 @@ def sealed_imports(manifests: Sequence[Manifest], root: Path) -> Iterator[None]:
     before, path_before = set(sys.modules), list(sys.path)
     for name in files:
         sys.modules.pop(name, None)
+    importlib.invalidate_caches()  # a relative entry of sys.path, as Alembic's ".", may have meant another folder
     sys.meta_path.insert(0, finder)
     try:
         yield

@@ -38,6 +38,7 @@ class Session:
     def __init__(self, config: Config, directory: SealedDirectory, dialect: Dialect, folder: Path, root: Path) -> None:
         self._config, self._directory, self._dialect = config, directory, dialect
         self._folder, self._root = folder, root
+        self.begun: object = None
 
     def probe(self) -> Probe:
         found: list[Probe] = []
@@ -63,6 +64,7 @@ class Session:
 
     def run(self, step: Step) -> None:
         ran: list[bool] = []
+        self.begun = None
 
         def once(heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
             self._refuse_surprises(context, calls=len(ran))
@@ -82,7 +84,7 @@ class Session:
             )
         if set(heads) != set(step.from_heads):
             raise TargetError("the version table changed in between", hint="run the command again")
-        begun = self._dialect.begin_step(
+        self.begun = begun = self._dialect.begin_step(
             connection, StepFrame(f"migrate-flow {step.attempt[:8]}", step.lock_timeout_s, step.statement_timeout_s)
         )
 

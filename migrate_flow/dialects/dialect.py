@@ -61,6 +61,15 @@ class Dialect(Protocol):
         """Before the identity and receipt tables are made."""
         ...
 
+    def watch(self, connection: Connection) -> object:
+        """On a connection of our own, before a step: what tells afterwards whether anything was committed."""
+        ...
+
+    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
+        """After a step without a receipt, on the connection of watch: whether something was committed all the same.
+        begun: what begin_step gave, None if the step never came that far."""
+        ...
+
     def lock(self, url: URL, root: Path, application: str) -> AbstractContextManager[None]:
         """Hold the target against other processes of ours. Raises BusyError naming the holder."""
         ...

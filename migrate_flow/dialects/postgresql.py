@@ -73,6 +73,16 @@ class Postgresql:
     def prepare(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 
+    def watch(self, connection: Connection) -> object:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        return None
+
+    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
+        if begun is None:
+            return False
+        status = connection.exec_driver_sql("SELECT pg_xact_status(%s::text::xid8)", (str(begun),)).scalar()
+        return bool(status == "committed")
+
     @contextmanager
     def lock(self, url: URL, root: Path, application: str) -> Iterator[None]:
         engine = self.creating_engine(url, root, application).execution_options(isolation_level="AUTOCOMMIT")

@@ -70,6 +70,14 @@ class Sqlite:
     def prepare(self, connection: Connection) -> None:
         """Nothing: names with a prefix need no schema."""
 
+    def watch(self, connection: Connection) -> object:
+        return connection.exec_driver_sql("PRAGMA data_version").scalar()
+
+    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
+        # NOTE: the number changes with every commit of another connection, an application's too: better a step too
+        # many called partial than one that left something called clean.
+        return connection.exec_driver_sql("PRAGMA data_version").scalar() != seen
+
     def lock(self, url: URL, root: Path, application: str) -> AbstractContextManager[None]:
         path = _path(url, root)
         return filelock.held(path.with_name(path.name + ".migrate-flow.lock"), application, path.name)

@@ -59,43 +59,61 @@ def run_one(
     *,
     allow_ahead: bool = False,
 ) -> tuple[Ran, BaseException | None]:
-    attempt_id = str(uuid4())
-    entry = _intend(workspace, situation, identity, plan, step, attempt_id, allow_ahead=allow_ahead)
-    target = workspace.history.environment(plan.environment).targets[identity.uuid]
-    attempt = target.attempt
-    if attempt is None or attempt.id != attempt_id:
-        raise UnsettledError("the intent does not count", hint="migrate-flow ledger verify", where=f"entry {entry.seq}")
-    settings = workspace.config.environments[plan.environment]
-    begun = time.monotonic()
-    error: BaseException | None = None
+    """The step's outcome as observed, and the signal that ended it, to be raised when the outcome was shown."""
+    environment = plan.environment
+    with workspace.target(environment).watch() as committed:
+        attempt_id = str(uuid4())
+        entry = _intend(workspace, situation, identity, plan, step, attempt_id, allow_ahead=allow_ahead)
+        attempt = workspace.history.environment(environment).targets[identity.uuid].attempt
+        if attempt is None or attempt.id != attempt_id:
+            hint = "migrate-flow ledger verify"
+            raise UnsettledError("the intent does not count", hint=hint, where=f"entry {entry.seq}")
+        begun = time.monotonic()
+        error = _run(workspace, session, situation, identity, step, entry, attempt_id)
+        duration = time.monotonic() - begun
+        interrupted = error if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)) else None
+        try:
+            evidence = gather(workspace, environment, attempt_id, situation.heads)
+            if evidence.outcome is Outcome.FAILED and committed(session.begun):
+                reason = f"{evidence.reason}; but something was committed meanwhile"
+                evidence = replace(evidence, outcome=Outcome.PARTIAL, reason=reason)
+            return _record(workspace, environment, step, attempt, evidence, error, duration), interrupted
+        except (KeyboardInterrupt, Terminated) as signal:
+            raise UnsettledError(
+                f"interrupted before the outcome of attempt {attempt_id} ({step.revision}) was recorded",
+                hint=f"migrate-flow recover --env {environment}",
+                where=environment,
+            ) from signal
+
+
+def _run(
+    workspace: Workspace,
+    session: MigrationSession,
+    situation: Situation,
+    identity: Identity,
+    step: PlannedStep,
+    intent: Entry,
+    attempt: str,
+) -> BaseException | None:
+    """Whatever was raised, an exit and an interrupt included: the evidence decides, and is recorded."""
+    settings = workspace.config.environments[situation.rules.name]
     try:
         session.run(
             Step(
-                attempt=attempt_id,
+                attempt=attempt,
                 revision=step.revision,
                 direction=step.direction,
                 manifest=step.manifest,
                 from_heads=situation.heads,
                 identity=identity,
-                intent=entry,
+                intent=intent,
                 lock_timeout_s=settings.lock_timeout.total_seconds(),
                 statement_timeout_s=settings.statement_timeout.total_seconds(),
             )
         )
-    except BaseException as raised:
-        # Whatever it was, an exit and an interrupt included: the evidence decides, and is recorded.
-        error = raised
-    duration = time.monotonic() - begun
-    interrupted = error if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)) else None
-    try:
-        evidence = gather(workspace, plan.environment, attempt_id, situation.heads)
-        return _record(workspace, plan.environment, step, attempt, evidence, error, duration), interrupted
-    except (KeyboardInterrupt, Terminated) as signal:
-        raise UnsettledError(
-            f"interrupted before the outcome of attempt {attempt_id} ({step.revision}) was recorded",
-            hint=f"migrate-flow recover --env {plan.environment}",
-            where=plan.environment,
-        ) from signal
+    except BaseException as error:
+        return error
+    return None
 
 
 def _intend(
@@ -163,6 +181,8 @@ def _record(
     cause = _cause(error) if error is not None else ""
     if outcome is Outcome.FAILED and not cause:
         cause = "env.py ended without an error, but nothing was committed"
+    if outcome is Outcome.PARTIAL and not isinstance(error, UnsettledError):
+        cause = f"{cause}; {evidence.reason}" if cause else evidence.reason
     fields = {
         **outcome_fields(environment, _target_uuid(evidence), attempt, evidence),
         "duration_ms": round(duration * 1000),

@@ -118,6 +118,11 @@ class Target(Protocol):
         """Raises BusyError if another process holds it."""
         ...
 
+    def watch(self) -> AbstractContextManager[Callable[[object], bool]]:
+        """Around a step. The function tells, for what the session says that it began, whether something was
+        committed although there is no receipt."""
+        ...
+
     def migration_url(self) -> str:
         """The URL with its secret, for Alembic's env.py alone."""
         ...
@@ -159,7 +164,11 @@ class RenderedSql:
 
 
 class MigrationSession(Protocol):
-    """Alembic's env.py, bound to one target for a whole run."""
+    """Alembic's env.py, bound to one target for a whole run. begun: how the database names the last step's own
+    transaction, None before there was one."""
+
+    @property
+    def begun(self) -> object: ...
 
     def probe(self) -> Probe:
         """Run env.py without changing anything. Raises TargetError, UsageError."""

@@ -189,6 +189,85 @@ def test_a_failing_script_is_exit_3_and_leaves_nothing(project: Project) -> None
     project.flow("apply", "--env", "dev", actor=ADA)
 
 
+def test_a_script_that_commits_and_then_fails_left_something(project: Project) -> None:
+    upgrade = 'op.create_table("half", sa.Column("id", sa.Integer)); op.execute("COMMIT"); 1 / 0'
+    project.script("aaaa", upgrade=upgrade)
+    project.flow("track", actor=ADA)
+    report = project.json("apply", "--env", "dev", actor=ADA, code=6)
+    assert report["steps"][0]["outcome"] == "partial"
+    assert "ZeroDivisionError" in report["steps"][0]["error"]
+    project.flow("apply", "--env", "dev", actor=ADA, code=6)
+    project.flow("recover", "--env", "dev", actor=ADA, code=6)
+
+
+def test_an_import_that_the_text_does_not_show_is_refused(project: Project) -> None:
+    (project.folder / "my_helper.py").write_text("VALUE = 1\n")
+    project.script("aaaa", upgrade='__import__("importlib").import_module("my_" + "helper")')
+    project.flow("track", actor=ADA)
+    error = project.json("apply", "--env", "dev", actor=ADA, code=3)["steps"][0]["error"]
+    assert "nobody reviewed it" in error
+
+
+def test_an_approval_counts_as_long_as_its_signer_holds_the_role(project: Project) -> None:
+    project.script("aaaa")
+    project.approved("aaaa")
+    project.flow("apply", "--env", "dev", actor=ADA)
+    file = project.folder / "migrate-flow.toml"
+    text = file.read_text()
+    file.write_text(
+        text.replace('roles = ["backend-lead", "policy-admin"]', 'roles = ["policy-admin"]').replace(
+            'roles = ["release-manager"]', 'roles = ["release-manager", "backend-lead"]'
+        )
+    )
+    project.flow("policy", "record", actor=CARLA)
+    refused = project.json("apply", "--env", "staging", actor=ADA, code=1)
+    (verdict,) = [v for v in refused["steps"][0]["gates"] if not v["passed"]]
+    assert verdict["gate"] == "approved"
+    assert "no longer holds the role" in verdict["reason"]
+
+
+def test_a_stamped_version_row_is_no_application(project: Project) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    project.script("aaaa")
+    project.approved("aaaa")
+    config = Config("alembic.ini")
+    config.set_main_option("sqlalchemy.url", "sqlite:///dev.db")
+    command.stamp(config, "aaaa")
+    found = project.json("adopt", "--env", "dev", "-m", "trust me", actor=ADA)
+    assert found["out_of_band"] == ["aaaa"]
+    assert "upstream-applied" in {
+        v["gate"]
+        for v in project.json("apply", "--env", "staging", actor=ADA, code=1)["steps"][0]["gates"]
+        if not v["passed"]
+    }
+
+
+def test_new_leaves_nothing_that_can_not_be_used(project: Project) -> None:
+    for words in (
+        ["-m", 'quotes """ in it'],
+        ["-m", "x", "--rationale", '"""'],
+        ["-m", "x", "--rev-id", "a b"],
+        ["-m", "x", "--rev-id", "../../x"],
+        ["-m", "x", "--rev-id", "x" * 33],
+    ):
+        project.flow("new", *words, actor=ADA, code=2)
+    project.script("aaaa")
+    project.flow("new", "-m", "x", "--rev-id", "aaaa", actor=ADA, code=2)
+    assert [path.name for path in (project.folder / "migrations" / "versions").glob("*.py")] == ["aaaa.py"]
+    assert project.json("status")["problems"] == []
+
+
+def test_an_output_that_can_not_be_written_is_found_before_anything_is_done(project: Project) -> None:
+    project.script("aaaa")
+    project.flow("track", actor=ADA)
+    project.flow("apply", "--env", "dev", "--output", "missing/file", actor=ADA, code=2)
+    assert not (project.folder / "dev.db").exists()
+    project.flow("status", "--output", "/dev/null", "--format", "json")
+    assert Path("/dev/null").is_char_device()
+
+
 def test_policy_in_the_file_only_blocks_writers_and_is_shown_to_readers(project: Project) -> None:
     project.script("aaaa")
     file = project.folder / "migrate-flow.toml"

@@ -76,6 +76,17 @@ def test_a_script_that_commits_by_itself_is_partial_and_stops_everything(
     project.flow("apply", "--env", "dev", actor=ADA)
 
 
+def test_a_script_that_commits_and_then_fails_left_something(
+    project: Project, postgres: PostgresServer, urls: list[str]
+) -> None:
+    project.script("aaaa", upgrade='op.create_table("half", sa.Column("id", sa.Integer)); op.execute("COMMIT"); 1 / 0')
+    project.flow("track", actor=ADA)
+    report = project.json("apply", "--env", "dev", actor=ADA, code=6)
+    assert report["steps"][0]["outcome"] == "partial"
+    assert "ZeroDivisionError" in report["steps"][0]["error"]
+    assert "half" in tables(postgres, urls[0])
+
+
 def test_an_autocommit_block_is_refused_before_it_commits(
     project: Project, postgres: PostgresServer, urls: list[str]
 ) -> None:
