@@ -53,7 +53,7 @@ def connection_hints(config: Config) -> dict[str, str]:
         if kind == "env":
             hints[name] = f"export {variable}='dialect://user:password@host/database'"
         elif kind == "keyring":
-            hints[name] = f"migrate-flow env login {name}"
+            hints[name] = _instead(name) if credentials.usable() else f"migrate-flow env login {name}"
         else:
             hints[name] = f"see that the server runs, and url of [environments.{name}]"
     return hints

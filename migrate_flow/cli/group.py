@@ -57,7 +57,8 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else BUG
     if debug and not isinstance(error, (ClickException, KeyboardInterrupt)):
-        note("".join(traceback.format_exception(error)))
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            note(line)
     if isinstance(error, MigrateFlowError):
         show_error(error, as_json=as_json)
         return error.exit_code

@@ -157,6 +157,7 @@ class Tour:
         self._flow(f"self-review {revision}", ADA)
         self._flow(f'review {revision} --request-changes -m "it is looked up: please add an index"', BEN)
         self._flow("inbox", ADA)
+        self._note("Ada adds the index; these are new bytes, so she vouches for them anew:")
         self._fill(self._script(revision), INDEX)
         self._flow(f"self-review {revision}", ADA)
         self._flow(f"review {revision} --approve", BEN)

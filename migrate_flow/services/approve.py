@@ -7,7 +7,7 @@ from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.gates import all_gates
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
-from migrate_flow.services.review import Attested, ask, require_comment, require_known, self_reviewed
+from migrate_flow.services.review import Attested, ask, require_comment, self_reviewed
 from migrate_flow.services.workspace import Workspace
 
 
@@ -18,7 +18,6 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     signer = workspace.signer()
     reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=False)
-    require_known(workspace, signer.person)
     standing = standing_of(workspace, revision, manifest_here(workspace, revision), _last_rollback(workspace, revision))
     _require_order(revision, standing)
     chosen = _role(workspace, revision, signer.person, role, standing)
@@ -47,7 +46,6 @@ def waive(workspace: Workspace, text: str, gate: str, environment: str, why: str
         raise UsageError(f"the gate {gate!r} can't be waived", hint=f"one of: {', '.join(waivable)}", where="--waive")
     require_comment(why, needed=True)
     signer = workspace.signer()
-    require_known(workspace, signer.person)
     approvers = workspace.policy.approvals
     if not workspace.policy.has_role(signer.person, approvers):
         raise Refused(

@@ -61,6 +61,12 @@ def _settle(workspace: Workspace, environment: str, target: TargetRecord, attemp
     seen = evidence.observation.identity
     if evidence.outcome is not None and (seen is None or seen.uuid != target.uuid):
         raise _unsettled(environment, attempt, "another database answers than the one that it ran on")
+    if evidence.outcome is Outcome.PARTIAL:
+        was = ", ".join(attempt.from_heads) or "nothing"
+        hint = (
+            f"bring the version table back to {was} (alembic downgrade), then migrate-flow recover --env {environment}"
+        )
+        raise _unsettled(environment, attempt, evidence.reason, hint)
     if evidence.outcome not in (Outcome.APPLIED, Outcome.FAILED):
         raise _unsettled(environment, attempt, evidence.reason)
     known = target.applications.get(attempt.revision)
@@ -83,9 +89,9 @@ def _settle(workspace: Workspace, environment: str, target: TargetRecord, attemp
     )
 
 
-def _unsettled(environment: str, attempt: Attempt, reason: str) -> UnsettledError:
+def _unsettled(environment: str, attempt: Attempt, reason: str, hint: str = "") -> UnsettledError:
     return UnsettledError(
         f"attempt {attempt.id} of {attempt.by} ({attempt.direction} {attempt.revision}) can't be settled: {reason}",
-        hint=f"migrate-flow env test {environment}; then migrate-flow recover --env {environment}",
+        hint=hint or f"migrate-flow env test {environment}; then migrate-flow recover --env {environment}",
         where=environment,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.history import Attestation
 from migrate_flow.core.standing import Standing
-from migrate_flow.errors import IdentityError, Refused, UsageError
+from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.content import manifest_here, resolve_one, same_bytes, standing_of
 from migrate_flow.services.workspace import Workspace
 
@@ -33,7 +33,6 @@ def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> 
     signer = workspace.signer()
     reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=verdict == "request-changes")
-    require_known(workspace, signer.person)
     policy, standing = workspace.policy, standing_of(workspace, revision, manifest_here(workspace, revision))
     if not policy.has_role(signer.person, policy.review_roles):
         roles = " or ".join(sorted(policy.review_roles))
@@ -80,13 +79,6 @@ def require_comment(comment: str, *, needed: bool) -> None:
             f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most",
             hint="put the details into the ticket, and name it here",
             where="-m",
-        )
-
-
-def require_known(workspace: Workspace, person: str) -> None:
-    if person not in workspace.policy.people:
-        raise IdentityError(
-            f"{person} is not in the policy", hint=f"migrate-flow people add {person} --role ROLE --key 'KEY'"
         )
 
 

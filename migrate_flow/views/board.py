@@ -169,6 +169,7 @@ def _show_blocks(shown: Shown) -> list[Block]:
         blocks.append(Code(text or "(nothing)", "sql") if text is not None else Line(f"none: {note}", Tone.FAINT, 1))
     if not any(text is not None for _d, _w, text, _n in shown.sql) and shown.source:
         blocks += [Line(""), Line("script", Tone.STRONG), Code(shown.source, "python")]
+    blocks += _said(row.standing)
     blocks += [Line(""), Line("applied", Tone.STRONG), *_application_lines(row.applied)]
     if shown.entries:
         blocks += [Line(""), Line("entries", Tone.STRONG)]
@@ -176,6 +177,20 @@ def _show_blocks(shown: Shown) -> list[Block]:
     blocks += [Line(f"entry {said.seq} does not count: {why}", Tone.WARN, 1) for said, why in row.standing.uncounted]
     if row.next:
         blocks += [Line(""), Line(f"next: {row.next}")]
+    return blocks
+
+
+def _said(standing: Standing) -> list[Block]:
+    """Who looked at these bytes, and what they said."""
+    attestations = sorted((*standing.reviews, *standing.objections, *standing.approvals), key=lambda said: said.seq)
+    if not attestations:
+        return []
+    blocks: list[Block] = [Line(""), Line("reviews and approvals", Tone.STRONG)]
+    for said in attestations:
+        verdict = said.fields.get("verdict") or f"approved as {said.fields['role']}"
+        comment = f": {said.fields['comment']}" if said.fields.get("comment") else ""
+        tone = Tone.BAD if verdict == "request-changes" else Tone.GOOD
+        blocks.append(Line(f"{said.actor}: {verdict}{comment}", tone, 1))
     return blocks
 
 
