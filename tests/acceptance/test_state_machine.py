@@ -331,4 +331,4 @@ def test_no_sequence_of_commands_slips_past_the_gates(shops: dict[str, Shop], mo
 @pytest.mark.timeout(3600)
 def test_no_long_sequence_does_either(shops: dict[str, Shop], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Flow, "shops", shops, raising=False)
-    run_state_machine_as_test(Flow, settings=settings(max_examples=100, stateful_step_count=50, **QUIET))
+    run_state_machine_as_test(Flow, settings=settings(max_examples=60, stateful_step_count=40, **QUIET))
