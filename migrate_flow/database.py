@@ -13,9 +13,11 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from migrate_flow.core.facts import Identity, Observation, Receipt
+from migrate_flow.core.facts import Activity, Identity, Observation, Receipt
 from migrate_flow.core.redaction import redact, remember
-from migrate_flow.dialects import Dialect, dialect_for
+from migrate_flow.core.trace import Trace
+from migrate_flow.dialects import Dialect, dialect_for, speaks
+from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
 
 Secret = Callable[[str], str | None]
@@ -89,15 +91,15 @@ class DatabaseTarget:
     def observe(self) -> Observation:
         try:
             url = self.url()
-            if (backend := url.get_backend_name()) != self.dialect:
-                return Observation(dialect=backend)
-            engine = self._dialect.engine(url, self.root, self._application)
+            if not speaks(url.get_backend_name(), self.dialect):
+                return Observation(dialect=url.get_backend_name())
+            engine = self._dialect.engine(url, self.root, self.application)
             if engine is None:
                 return Observation(dialect=self.dialect, server="no database yet")
             with _disposed(engine), engine.connect() as connection:
                 identity = self._dialect.tables.read_identity(connection)
                 return Observation(
-                    dialect=self.dialect,
+                    dialect=self._dialect.observed_name(connection),
                     server=self._dialect.server(connection),
                     tables=self._dialect.foreign_tables(connection),
                     identity=identity,
@@ -114,33 +116,44 @@ class DatabaseTarget:
 
     def claim(self, identity: Identity) -> None:
         with self._translated():
-            engine = self._dialect.creating_engine(self.url(), self.root, self._application)
+            engine = self._dialect.creating_engine(self.url(), self.root, self.application)
             with _disposed(engine), engine.begin() as connection:
                 self._dialect.prepare(connection)
                 self._dialect.tables.write_identity(connection, identity)
 
-    def receipt(self, attempt: str) -> Receipt | None:
+    def left_by(self, attempt: str) -> tuple[Receipt | None, Trace]:
         with self._translated():
-            engine = self._dialect.engine(self.url(), self.root, self._application)
+            engine = self._dialect.engine(self.url(), self.root, self.application)
             if engine is None:
-                return None
+                return None, Trace()
             with _disposed(engine), engine.connect() as connection:
-                return self._dialect.tables.read_receipt(connection, attempt)
+                tables = self._dialect.tables
+                return tables.read_receipt(connection, attempt), probed(
+                    self._dialect, connection, tables.read_trace(connection, attempt)
+                )
+
+    def activity(self) -> tuple[Activity, ...]:
+        with self._translated():
+            engine = self._dialect.engine(self.url(), self.root, self.application)
+            if engine is None:
+                return ()
+            with _disposed(engine), engine.connect() as connection:
+                return self._dialect.activity(connection)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, end_orphans: bool = False) -> Iterator[object]:
         with ExitStack() as stack:
             with self._translated():
-                stack.enter_context(self._dialect.lock(self.url(), self.root, self._application))
-            yield
+                lock = self._dialect.lock(self.url(), self.root, self.application, end_orphans=end_orphans)
+                held = stack.enter_context(lock)
+            yield held
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[object], bool]]:
+    def supervise(self, attempt: str) -> Iterator[Supervisor]:
         with self._translated():
-            engine = self._dialect.creating_engine(self.url(), self.root, self._application)
+            engine = self._dialect.creating_engine(self.url(), self.root, self.application)
             with _disposed(engine), engine.connect() as connection:
-                seen = self._dialect.watch(connection)
-                yield lambda begun: self._dialect.committed(connection, seen, begun)
+                yield Supervisor.on(connection, self._dialect, attempt)
 
     def migration_url(self) -> str:
         url = self._dialect.migration_url(self.url(), self.root)
@@ -151,7 +164,7 @@ class DatabaseTarget:
         return dialect_for(self.dialect, f"[environments.{self.environment}] dialect")
 
     @property
-    def _application(self) -> str:
+    def application(self) -> str:
         return f"migrate-flow {self.person or '-'}@{socket.gethostname()}:{os.getpid()}"
 
     @contextmanager

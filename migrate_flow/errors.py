@@ -35,8 +35,8 @@ class MigrateFlowError(Exception):
         self.where = where
 
 
-class Terminated(BaseException):
-    """SIGTERM, raised where the program is, so that it ends as cleanly as by Ctrl-C. Exit 143."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the program is. Drivers that cancel their statement at Ctrl-C do so here too. Exit 143."""
 
 
 class Refused(MigrateFlowError):

@@ -8,11 +8,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.support.mariadb import MariadbServer
 
 # Off unless `-m` names them; pyproject.toml says what each needs, CONTRIBUTING.md how to run them.
 OFF_BY_DEFAULT = ("mariadb", "system", "real", "sweep", "browser")
@@ -92,6 +95,23 @@ def pg_url(postgres: PostgresServer) -> Iterator[str]:
     url = postgres.create_database()
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB server of this test process, for tests with the mark ``mariadb``."""
+    from tests.support.mariadb import MariadbServer  # its driver is of no use to a plain run
+
+    with MariadbServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariadbServer) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh, empty MariaDB database."""
+    url = mariadb.create_database()
+    yield url
+    mariadb.drop_database(url)
 
 
 def _off(config: pytest.Config) -> list[str]:

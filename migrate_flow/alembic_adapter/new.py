@@ -30,7 +30,7 @@ PLACEHOLDER = "Say why this change is needed, and what it is worth."
 def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> str:
     """The path of the new script. Raises UsageError for what Alembic refuses (several heads, no template, …)."""
     _require_usable_id(checkout, request.revision_id)
-    directory = script_directory(config, checkout.revisions.values(), (), checkout.root)
+    directory = script_directory(config, checkout.revisions.values(), (), checkout.root, "")
     arguments: dict[str, Any] = {
         "message": request.message,
         "autogenerate": request.autogenerate,

@@ -54,7 +54,12 @@ class AlembicRunner:
 
     @contextmanager
     def session(
-        self, url: str, dialect: str, manifests: Sequence[Manifest], headers: Sequence[Revision] | None = None
+        self,
+        url: str,
+        dialect: str,
+        manifests: Sequence[Manifest],
+        held: object,
+        headers: Sequence[Revision] | None = None,
     ) -> Iterator[Session]:
         from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
         from migrate_flow.alembic_adapter.session import Session
@@ -67,8 +72,8 @@ class AlembicRunner:
             raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
         with sealed_imports(manifests, root), _variable(self.url_env, url):
             graph = self.checkout.revisions.values() if headers is None else headers
-            directory = script_directory(config, graph, manifests, root)
-            yield Session(config, directory, dialect_for(dialect), folder, root)
+            directory = script_directory(config, graph, manifests, root, self.checkout.settings.digest)
+            yield Session(config, directory, dialect_for(dialect), folder, root, held)
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
         files = [

@@ -22,6 +22,7 @@ from alembic.script import ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.script.base import Script
 
+from migrate_flow.core.canonical import sha256
 from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.errors import ScriptError
 
@@ -67,11 +68,16 @@ class SealedScript(Script):
 
 
 class SealedDirectory(ScriptDirectory):
-    """ScriptDirectory whose revisions come from headers, and whose env.py is compiled from the bytes read."""
+    """ScriptDirectory whose revisions come from headers, and whose env.py is compiled from bytes that were read once.
+
+    digests: of env.py and of Alembic's configuration, as they run.
+    """
+
+    env_py: bytes
+    digests: dict[str, str]
 
     def run_env(self) -> None:
-        path = Path(self.dir, "env.py")
-        execute(path.read_bytes(), str(path), "env_py")
+        execute(self.env_py, str(Path(self.dir, "env.py")), "env_py")
 
 
 def execute(source: bytes, path: str, name: str) -> types.ModuleType:
@@ -83,9 +89,9 @@ def execute(source: bytes, path: str, name: str) -> types.ModuleType:
 
 
 def script_directory(
-    config: Config, revisions: Iterable[Revision], manifests: Sequence[Manifest], root: Path
+    config: Config, revisions: Iterable[Revision], manifests: Sequence[Manifest], root: Path, configuration: str
 ) -> SealedDirectory:
-    """An Alembic script directory that loads nothing by itself."""
+    """An Alembic script directory that loads nothing by itself. configuration: the digest of Alembic's."""
     sealed = {manifest.script.path: manifest.script for manifest in manifests}
     headers = list(revisions)
 
@@ -96,8 +102,11 @@ def script_directory(
     # NOTE: from_config hard-codes the class, and the map binds its loader when it is made.
     directory = ScriptDirectory.from_config(config)
     directory.__class__ = SealedDirectory
+    assert isinstance(directory, SealedDirectory)  # noqa: S101 for the type checker
     directory.revision_map = alembic_revision.RevisionMap(load)
-    return directory  # type: ignore[return-value]
+    directory.env_py = Path(directory.dir, "env.py").read_bytes()
+    directory.digests = {"env.py": sha256(directory.env_py), "configuration": configuration}
+    return directory
 
 
 class SealedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

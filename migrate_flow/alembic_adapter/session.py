@@ -8,52 +8,65 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection
 
-from migrate_flow.alembic_adapter.sealed import SealedDirectory, only_sealed
-from migrate_flow.core.entry import format_time
-from migrate_flow.core.facts import Receipt
-from migrate_flow.dialects import Dialect
-from migrate_flow.dialects.dialect import StepFrame
-from migrate_flow.errors import MigrateFlowError, TargetError, Terminated, UsageError
-from migrate_flow.services.ports import Probe, Step
+from migrate_flow.alembic_adapter.sealed import SealedDirectory
+from migrate_flow.alembic_adapter.step import StepRun, online
+from migrate_flow.dialects import Dialect, speaks
+from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
+from migrate_flow.services.ports import Probe, Running, Step, Supervisor
 
 Body = Callable[[tuple[str, ...], MigrationContext], Sequence[Any]]
 
 
 class Session:
     """Implements `MigrationSession`. folder: where Alembic is normally run, for env.py's relative paths. root: the
-    project's, whose modules are sealed."""
+    project's, whose modules are sealed. held: what the target's lock gave."""
 
-    def __init__(self, config: Config, directory: SealedDirectory, dialect: Dialect, folder: Path, root: Path) -> None:
+    def __init__(
+        self, config: Config, directory: SealedDirectory, dialect: Dialect, folder: Path, root: Path, held: object
+    ) -> None:
         self._config, self._directory, self._dialect = config, directory, dialect
-        self._folder, self._root = folder, root
-        self.begun: object = None
+        self._folder, self._root, self._held = folder, root, held
+        self._step: StepRun | None = None
+
+    @property
+    def begun(self) -> Begun | None:
+        return self._step.begun if self._step else None
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        return self._directory.digests
 
     def probe(self) -> Probe:
         found: list[Probe] = []
 
         def look(heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
             self._refuse_surprises(context, calls=len(found))
-            connection = _online(context)
-            name = connection.dialect.name
-            identity = self._dialect.tables.read_identity(connection) if name == self._dialect.name else None
-            schema = context.version_table_schema or ""
-            found.append(Probe(tuple(sorted(heads)), context.version_table, schema, identity, name))
+            connection = online(context)
+            schema, name = context.version_table_schema or "", connection.dialect.name
+            if not speaks(name, self._dialect.name):
+                found.append(Probe(tuple(sorted(heads)), context.version_table, schema, None, name))
+                return []
+            if obstacle := self._dialect.obstacle(connection):
+                raise TargetError(obstacle, hint="let env.py connect to the primary server itself", where=self._env_py)
+            identity = self._dialect.tables.read_identity(connection)
+            name = self._dialect.observed_name(connection)
+            here = self._dialect.holds(connection, self._held)
+            found.append(Probe(tuple(sorted(heads)), context.version_table, schema, identity, name, here))
             return []
 
         with env_errors(self._env_py):
-            self._run_env(look, dont_mutate=True)
+            self._run_env(look, None, dont_mutate=True)
         if not found:
             raise UsageError(
                 "env.py ran, but never came to run_migrations()",
@@ -62,66 +75,28 @@ class Session:
             )
         return found[0]
 
-    def run(self, step: Step) -> None:
+    def run(self, step: Step, supervisor: Supervisor, running: Running) -> None:
         ran: list[bool] = []
-        self.begun = None
+        source = b"\n".join(file.content for file in step.manifest.files)
+        frame = StepFrame(
+            f"migrate-flow {step.attempt[:8]} {step.operator}",
+            step.lock_timeout_s,
+            step.statement_timeout_s,
+            self._held,
+            step.identity.uuid,
+            source,
+        )
+        self._step = run = StepRun(self._dialect, self._directory, self._root, step, frame, supervisor, running)
 
         def once(heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
             self._refuse_surprises(context, calls=len(ran))
             ran.append(True)
-            return self._prepare(step, heads, context)
+            return run.prepare(heads, context)
 
-        self._run_env(once)
+        self._run_env(once, frame)
 
-    def _prepare(self, step: Step, heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
-        connection = _online(context)
-        tables = self._dialect.tables
-        if tables.read_identity(connection) != step.identity:
-            raise TargetError(
-                "env.py connects to another database than the configuration says",
-                hint=f"see how {self._env_py} makes its URL; [project] url_env hands it over in a variable",
-                where=step.identity.environment,
-            )
-        if set(heads) != set(step.from_heads):
-            raise TargetError("the version table changed in between", hint="run the command again")
-        self.begun = begun = self._dialect.begin_step(
-            connection, StepFrame(f"migrate-flow {step.attempt[:8]}", step.lock_timeout_s, step.statement_timeout_s)
-        )
-
-        def receipt(*, heads: Any, **_: Any) -> None:
-            tables.write_receipt(connection, _receipt(step, tuple(heads)))
-            self._dialect.end_step(connection, begun)
-
-        # NOTE: runs after the version table was changed and before the commit. Set here, behind configure(), so
-        # that env.py's own callback neither replaces it nor comes later.
-        context.on_version_apply_callbacks = (*context.on_version_apply_callbacks, receipt)
-        context.autocommit_block = _refuse_autocommit  # type: ignore[method-assign]
-        return [self._confined(found) for found in self._steps(step, heads)]
-
-    def _confined(self, step: Any) -> Any:
-        """The same step, whose function imports nothing of the project that was not reviewed."""
-        function = step.migration_fn
-
-        def run(**keywords: Any) -> None:
-            with only_sealed(self._root):
-                function(**keywords)
-
-        step.migration_fn = run
-        return step
-
-    def _steps(self, step: Step, heads: tuple[str, ...]) -> Sequence[Any]:
-        """Exactly one step. Alembic's planner is asked for an upgrade; it can't name the downgrade of one revision
-        where branches meet, so that step is made as its planner makes each of its own."""
-        revisions = self._directory.revision_map
-        if step.direction == "downgrade":
-            script = self._directory.get_revision(step.revision)
-            return [MigrationStep.downgrade_from_script(revisions, script)]
-        # The one private call into Alembic's planner lives here and nowhere else.
-        steps = self._directory._upgrade_revs(step.revision, heads)  # type: ignore[arg-type]
-        if [found.revision.revision for found in steps] != [step.revision]:
-            names = ", ".join(found.revision.revision for found in steps) or "nothing"
-            raise TargetError(f"Alembic would run {names} instead of {step.revision}", hint="migrate-flow doctor")
-        return steps
+    def may_retry(self, error: BaseException) -> bool:
+        return self._dialect.may_retry(error)
 
     def _refuse_surprises(self, context: MigrationContext, calls: int) -> None:
         # NOTE: the multidb template begins a transaction on every database first, so that it would be refused for
@@ -139,9 +114,9 @@ class Session:
                 where=self._env_py,
             )
 
-    def _run_env(self, body: Body, **options: Any) -> None:
+    def _run_env(self, body: Body, frame: StepFrame | None, **options: Any) -> None:
         context = EnvironmentContext(self._config, self._directory, fn=body, **self._dialect.context_options, **options)
-        with context, self._dialect.while_env_runs(), surroundings(self._folder):
+        with context, self._dialect.while_env_runs(frame), surroundings(self._folder):
             try:
                 self._directory.run_env()
             except CommandError as error:
@@ -157,7 +132,7 @@ def env_errors(env_py: str) -> Iterator[None]:
     """Before anything was changed: whatever env.py raises, an exit included, as one error that names its line."""
     try:
         yield
-    except (MigrateFlowError, CommandError, KeyboardInterrupt, Terminated, GeneratorExit):
+    except (MigrateFlowError, CommandError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         original = getattr(error, "orig", None) or error
@@ -169,34 +144,6 @@ def env_errors(env_py: str) -> Iterator[None]:
             hint="see that `alembic current` works, which runs the same env.py",
             where=env_py + (lines[-1] if lines else ""),
         ) from error
-
-
-def _online(context: MigrationContext) -> Connection:
-    if context.connection is None:
-        raise UsageError("env.py runs in offline mode", hint="let env.py follow context.is_offline_mode()")
-    return context.connection
-
-
-def _receipt(step: Step, to_heads: tuple[str, ...]) -> Receipt:
-    return Receipt(
-        attempt=step.attempt,
-        revision=step.revision,
-        direction=step.direction,
-        manifest=step.manifest.digest,
-        from_heads=step.from_heads,
-        to_heads=to_heads,
-        ledger_seq=step.intent.seq,
-        ledger_hash=step.intent.hash,
-        intent_hash=step.intent.hash,
-        at=format_time(datetime.now(UTC)),
-    )
-
-
-def _refuse_autocommit() -> NoReturn:
-    raise TargetError(
-        "the script asks for an autocommit block, which this version can't apply safely",
-        hint="leave what needs it (CREATE INDEX CONCURRENTLY, …) to a later version of migrate-flow",
-    )
 
 
 @contextmanager

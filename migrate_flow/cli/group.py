@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
@@ -22,8 +24,32 @@ from migrate_flow.errors import MigrateFlowError, Terminated, UsageError
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
+# While the first signal's consequences are recorded, a second one must not cut them short.
+PATIENCE_S = 30.0
+
+
+class _Signals:
+    """SIGINT and SIGTERM, raised as exceptions where the program is; for a while only the first of them."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._previous: dict[int, Any] = {}
+
+    def _raise(self, number: int, _frame: FrameType | None) -> None:
+        if self._first is not None and time.monotonic() - self._first < PATIENCE_S:
+            note("ending already: what was begun is undone or recorded first")
+            return
+        self._first = time.monotonic()
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        # Outside the main thread an embedding program handles its own signals.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._raise) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
 
 class Group(TyperGroup):
@@ -34,22 +60,13 @@ class Group(TyperGroup):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        previous = _on_sigterm(_terminate)
-        try:
-            extra.pop("standalone_mode", None)
-            code = super().main(words, standalone_mode=False, **extra)
-        except BaseException as error:
-            code = _ended(error, words)
-        finally:
-            _on_sigterm(previous)
+        with _Signals():
+            try:
+                extra.pop("standalone_mode", None)
+                code = super().main(words, standalone_mode=False, **extra)
+            except BaseException as error:
+                code = _ended(error, words)
         sys.exit(code if isinstance(code, int) else 0)
-
-
-def _on_sigterm(handler: Any) -> Any:
-    try:
-        return signal.signal(signal.SIGTERM, handler)
-    except ValueError:
-        return signal.SIG_DFL  # not in the main thread: an embedding program handles its own signals
 
 
 def _ended(error: BaseException, words: Sequence[str]) -> int:

@@ -2,30 +2,112 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from migrate_flow.cli.output import note
+from migrate_flow.cli.output import note, width
+from migrate_flow.core.redaction import redact
+from migrate_flow.core.text import safe
 
 if TYPE_CHECKING:
-    from migrate_flow.services.run import Progress, Report
+    from collections.abc import Iterator
+
+    from migrate_flow.services.ports import Running
+    from migrate_flow.services.progress import Progress
+    from migrate_flow.services.run import Report
+
+PLAIN_EVERY_S = 15.0
+REDRAWN_A_SECOND = 4
 
 
 def drain(events: Generator[Progress, None, Report]) -> Report:
-    """Runs the act to its end and returns its report."""
-    while True:
+    """Runs the act to its end and returns its report. What interrupts the drawing is thrown into the act."""
+    with ExitStack() as drawing:
         try:
             event = next(events)
+            while True:
+                try:
+                    drawing.close()
+                    _draw(event)
+                    if event.what == "started":
+                        drawing.enter_context(_alive(event))
+                except BaseException as error:
+                    event = events.throw(error)
+                else:
+                    event = next(events)
         except StopIteration as end:
             report: Report = end.value
             return report
-        _draw(event)
 
 
 def _draw(event: Progress) -> None:
-    if event.what == "recovered":
-        note(f"settled an interrupted attempt on {event.revision}: {event.outcome}")
-    elif event.what == "started":
-        note(f"[{event.number}/{event.of}] {event.revision}  {event.message} …")
-    else:
-        note(f"[{event.number}/{event.of}] {event.revision}  {event.outcome} in {event.duration_s:.2f} s")
+    place = f"[{event.number}/{event.of}] {event.revision}"
+    match event.what:
+        case "recovered":
+            note(f"settled an interrupted attempt on {event.revision}: {event.outcome}")
+        case "started":
+            note(f"{place}  {event.message} …")
+        case "retried":
+            note(f"{place}  {event.message}")
+        case _:
+            note(f"{place}  {event.outcome} in {event.duration_s:.2f} s")
+
+
+def _alive(event: Progress) -> AbstractContextManager[None]:
+    """What the step does now: one line that changes on a terminal, else a line every now and then."""
+    return _redrawn(event.running) if sys.stderr.isatty() else _repeated(event.running, event.revision)
+
+
+@contextmanager
+def _redrawn(running: Running) -> Iterator[None]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    def line() -> Text:
+        return Text(_doing(running), style="dim", no_wrap=True, overflow="ellipsis")
+
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False, width=width(sys.stderr) or None)
+    live = Live(
+        get_renderable=line,
+        console=console,
+        refresh_per_second=REDRAWN_A_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with suppress(OSError):
+        live.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            live.stop()
+
+
+@contextmanager
+def _repeated(running: Running, revision: str) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(PLAIN_EVERY_S):
+            note(f"{revision}  {_doing(running)}")
+
+    teller = threading.Thread(target=repeat, name="progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _doing(running: Running) -> str:
+    elapsed = time.monotonic() - running.since
+    what = f"statement {running.n}: {running.statement}" if running.statement else "env.py"
+    waits = f"; waits for {running.waits_for}" if running.waits_for else ""
+    return safe(redact(f"{elapsed:.0f} s{waits}  {what}"))

@@ -41,6 +41,20 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """A server process that works for us. process: the server's name for it. application: as it called itself.
+    statement: shortened, empty if it does nothing. waits_for: who keeps it waiting. lock: what it holds."""
+
+    process: str
+    application: str
+    since: str
+    lock: str
+    statement: str = ""
+    statement_s: float = 0.0
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A target as our own connection saw it. problem: why it could not be looked at, empty if it could.
 

@@ -124,7 +124,9 @@ class Application:
 class Attempt:
     """An intent whose outcome is not recorded yet. operator: host and pid of the process.
 
-    before: how the revision stood when it was made.
+    before: how the revision stood when it was made. resumes: the attempt that this one goes on with. may_resume:
+    whether somebody with the right to apply decided that it goes on. stated: what people said of statements in doubt,
+    by number.
     """
 
     id: str
@@ -139,17 +141,22 @@ class Attempt:
     operator: Mapping[str, Any]
     before: Application | None = None
     place: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    resumes: Attempt | None = None
+    may_resume: bool = False
+    stated: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class TargetRecord:
-    """What the ledger says of one database. heads: None until something was recorded."""
+    """What the ledger says of one database. heads: None until something was recorded. receipt: the attempt whose
+    receipt must be the target's newest, empty where none is expected."""
 
     uuid: str
     applications: dict[str, Application] = field(default_factory=dict)
     heads: tuple[str, ...] | None = None
     version_table: Mapping[str, Any] | None = None
     attempt: Attempt | None = None
+    receipt: str = ""
     adopted_at: int = 0
     rolled_back: dict[str, int] = field(default_factory=dict)  # revision -> position of the newest rollback
 

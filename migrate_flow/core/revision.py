@@ -73,6 +73,11 @@ class Manifest:
     def lines(self) -> bytes:
         return manifest_lines((f.path, f.sha256) for f in self.files)
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the text speaks of autocommit blocks, so that a part of it commits before the end."""
+        return any(b"autocommit_block" in file.content for file in self.files)
+
     @cached_property
     def digest(self) -> str:
         return "sha256:" + hashlib.sha256(self.lines).hexdigest()

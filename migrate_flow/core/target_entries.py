@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from migrate_flow.core.entry import Kind
@@ -35,17 +36,28 @@ def _intended(history: History, said: Attestation) -> None:
     if not said.flaw and rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
         said.flaw = f"{said.actor} may not apply to {environment.name}"
     said.flaw = said.flaw or _misses(environment, said, rules)
-    if not said.flaw and environment.target(said.fields["target"]).attempt:
-        said.flaw = "an attempt is open on this target already"
+    if not said.flaw:
+        said.flaw = _open_already(environment.target(said.fields["target"]).attempt, said)
     if said.flaw:
         history.flawed.append(said)
         return
     target = environment.target(said.fields["target"])
-    target.attempt = _attempt(said, target.applications.get(said.revision))
+    target.attempt = _attempt(said, target.applications.get(said.revision), target.attempt)
     target.version_table = said.fields.get("version_table", target.version_table)
     if target.heads is None:
         target.heads = tuple(said.fields["from_heads"])
     record_of(history, said)
+
+
+def _open_already(attempt: Attempt | None, said: Attestation) -> str:
+    """Why an intent can't be: only the one that goes on with an open attempt may come while it is open."""
+    if attempt is None:
+        return "" if not said.fields.get("resumes") else "there is no open attempt to go on with"
+    same = (attempt.revision, attempt.manifest, attempt.direction)
+    goes_on = said.fields.get("resumes") == attempt.id and attempt.may_resume
+    if goes_on and same == (said.revision, said.manifest, said.fields["direction"]):
+        return ""
+    return "an attempt is open on this target already"
 
 
 def _misses(environment: EnvironmentRecord, said: Attestation, rules: EnvironmentRules | None) -> str:
@@ -56,7 +68,7 @@ def _misses(environment: EnvironmentRecord, said: Attestation, rules: Environmen
     return f"speaks of another database than the one known as {environment.name}"
 
 
-def _attempt(said: Attestation, before: Application | None) -> Attempt:
+def _attempt(said: Attestation, before: Application | None, earlier: Attempt | None) -> Attempt:
     fields = said.fields
     return Attempt(
         id=fields["attempt"],
@@ -69,8 +81,9 @@ def _attempt(said: Attestation, before: Application | None) -> Attempt:
         by=said.actor,
         at=said.at,
         operator=fields.get("operator", {}),
-        before=before,
+        before=earlier.before if earlier else before,
         place=fields,
+        resumes=earlier,
     )
 
 
@@ -88,16 +101,29 @@ def _outcome(history: History, said: Attestation) -> None:
     if state is Applied.PARTIAL:
         # A partial change stays an open attempt: nothing else may run before somebody settles it.
         target.put(_application(said, attempt, state))
+        target.attempt = _decided(history, environment, said, attempt)
         return
     if attempt.direction == "downgrade" and state is Applied.APPLIED:
         state = Applied.ROLLED_BACK
         target.rolled_back[attempt.revision] = said.seq
     target.attempt = None
     target.heads = tuple(said.fields["heads"])
+    if state in (Applied.APPLIED, Applied.ROLLED_BACK):
+        target.receipt = attempt.id
     if state is Applied.FAILED and attempt.before and attempt.before.stands:
         target.put(attempt.before)  # it failed and left no trace: what stood, stands
     else:
         target.put(_application(said, attempt, state))
+
+
+def _decided(history: History, environment: EnvironmentRecord, said: Attestation, attempt: Attempt) -> Attempt:
+    """The attempt with what somebody who may apply there stated of it."""
+    rules = history.policy.environments.get(environment.name)
+    if rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
+        return attempt
+    stated = {int(n): state for n, state in said.fields.get("statements", {}).items()}
+    may_resume = attempt.may_resume or said.fields.get("decision") == "resume"
+    return replace(attempt, stated={**attempt.stated, **stated}, may_resume=may_resume)
 
 
 def _application(said: Attestation, attempt: Attempt, state: Applied) -> Application:
@@ -133,6 +159,7 @@ def _adopted(history: History, said: Attestation) -> None:
     target.heads = tuple(said.fields["heads"])
     target.version_table = said.fields.get("version_table", target.version_table)
     target.adopted_at = said.seq
+    target.receipt = ""
     for revision in said.fields.get("gone", ()):
         target.applications.pop(revision, None)
     for item in said.fields["revisions"]:

@@ -25,4 +25,9 @@ def dialect_for(name: str, where: str = "") -> Dialect:
     return found
 
 
-__all__ = ["Dialect", "dialect_for"]
+def speaks(scheme: str, dialect: str) -> bool:
+    """Whether a URL of this scheme may lead to this dialect: MariaDB is reached with mysql:// URLs as well."""
+    return scheme == dialect or (scheme, dialect) == ("mysql", "mariadb")
+
+
+__all__ = ["Dialect", "dialect_for", "speaks"]

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
+from migrate_flow.core.facts import Activity
 from migrate_flow.dialects.tables import TargetTables
 
 
 @dataclass(frozen=True, slots=True)
 class StepFrame:
-    """What one step asks of its connection. Timeouts in seconds; 0 means none."""
+    """What one step asks of its connection. Timeouts in seconds. held: what the lock gave. uuid: of the target.
+    source: the text of all that runs."""
 
     application: str
     lock_timeout_s: float
     statement_timeout_s: float
+    held: object = None
+    uuid: str = ""
+    source: bytes = b""
+
+
+@dataclass(slots=True)
+class Begun:
+    """A step on its connection. process, transaction: the server's names for both, empty where it has none.
+    blocks: autocommit blocks that were entered. memory: what the dialect compares at the end."""
+
+    frame: StepFrame
+    process: str = ""
+    transaction: str = ""
+    blocks: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class Dialect(Protocol):
-    """Connections are SQLAlchemy's; every method may raise its DBAPIError."""
+    """Connections are SQLAlchemy's; every method may raise its DBAPIError.
+
+    journals: whether its DDL commits by itself, so that each statement is written down.
+    blocks: whether a script may ask for an autocommit block.
+    """
 
     @property
     def name(self) -> str: ...
@@ -34,6 +55,12 @@ class Dialect(Protocol):
     def context_options(self) -> dict[str, Any]:
         """Options for Alembic's EnvironmentContext that make one step one transaction."""
         ...
+
+    @property
+    def journals(self) -> bool: ...
+
+    @property
+    def blocks(self) -> bool: ...
 
     def migration_url(self, url: URL, root: Path) -> URL:
         """The URL for env.py: the user's driver, paths made absolute. Raises UsageError."""
@@ -47,10 +74,14 @@ class Dialect(Protocol):
         """As engine, for the first write: SQLite makes the file."""
         ...
 
+    def observed_name(self, connection: Connection) -> str:
+        """The dialect that the server speaks, as the configuration names dialects."""
+        ...
+
     def server(self, connection: Connection) -> str: ...
 
     def obstacle(self, connection: Connection) -> str:
-        """Why this database can't be written; empty if it can."""
+        """Why this database can't be migrated through this connection; empty if it can."""
         ...
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
@@ -61,27 +92,80 @@ class Dialect(Protocol):
         """Before the identity and receipt tables are made."""
         ...
 
-    def watch(self, connection: Connection) -> object:
-        """On a connection of our own, before a step: what tells afterwards whether anything was committed."""
+    # The lock
+
+    def lock(
+        self, url: URL, root: Path, application: str, *, end_orphans: bool = False
+    ) -> AbstractContextManager[object]:
+        """Hold the target against other processes of ours, orphaned server processes included. The value proves it
+        on another connection, see holds. Raises BusyError naming the holder. end_orphans: end those first."""
         ...
 
-    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
-        """After a step without a receipt, on the connection of watch: whether something was committed all the same.
-        begun: what begin_step gave, None if the step never came that far."""
+    def holds(self, connection: Connection, held: object) -> bool:
+        """Whether this connection is to the database that is locked, and the lock still stands."""
         ...
 
-    def lock(self, url: URL, root: Path, application: str) -> AbstractContextManager[None]:
-        """Hold the target against other processes of ours. Raises BusyError naming the holder."""
+    def activity(self, connection: Connection) -> tuple[Activity, ...]:
+        """What the server does for us now."""
         ...
 
-    def while_env_runs(self) -> AbstractContextManager[None]:
-        """Listeners that reach the engines which env.py makes."""
+    # One step, on the migration connection
+
+    def while_env_runs(self, frame: StepFrame | None) -> AbstractContextManager[None]:
+        """Listeners that reach the engines which env.py makes. frame: None for a probe that changes nothing."""
         ...
 
-    def begin_step(self, connection: Connection, frame: StepFrame) -> object:
-        """First act on the migration connection; the value is handed to end_step."""
+    def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
+        """First act on the migration connection."""
         ...
 
-    def end_step(self, connection: Connection, begun: object) -> None:
-        """Last act before the commit. Raises UnsettledError where the step did not stay in its transaction."""
+    def begin_segment(self, connection: Connection, begun: Begun) -> None:
+        """First act in the transaction behind an autocommit block."""
+        ...
+
+    def end_segment(self, connection: Connection, begun: Begun) -> None:
+        """Last act before a commit. Raises UnsettledError where the step did not stay in its transaction,
+        TargetError where the lock was lost or the result must not be committed."""
+        ...
+
+    def end_step(self, connection: Connection, begun: Begun) -> None:
+        """As end_segment, for the whole step."""
+        ...
+
+    def before_statement(self, connection: Connection, begun: Begun, text: str) -> None:
+        """Before each statement of the script."""
+        ...
+
+    def commits_by_itself(self, text: str, *, in_block: bool) -> bool:
+        """Whether the database makes this statement durable at once, whatever comes after."""
+        ...
+
+    def may_retry(self, error: BaseException) -> bool:
+        """Whether the same step may well succeed a moment later: a lock timeout, a deadlock."""
+        ...
+
+    # Beside a step, on a connection of our own
+
+    def watch(self, connection: Connection) -> None:
+        """Prepare the connection: it commits each statement, and nothing ends it for being idle."""
+        ...
+
+    def fingerprint(self, connection: Connection, text: str) -> str | None:
+        """A digest of what this statement changes, as it is now; None where that can't be told."""
+        ...
+
+    def leftovers(self, connection: Connection) -> frozenset[str]:
+        """Objects that a failed statement left unusable."""
+        ...
+
+    def waits_for(self, connection: Connection, begun: Begun) -> str:
+        """Who keeps the step waiting; empty if nobody does."""
+        ...
+
+    def cancel(self, connection: Connection, begun: Begun) -> None:
+        """End what the server still does for the step."""
+        ...
+
+    def has_ended(self, connection: Connection, begun: Begun) -> bool:
+        """Whether the step's transaction is committed or rolled back, and its server process does nothing for it."""
         ...

@@ -11,10 +11,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from migrate_flow.core.facts import Activity
 from migrate_flow.errors import BusyError
 
 # The lock is on a byte far behind the holder's note, so that others can read the note while it is held.
 _OFFSET = 1 << 30
+MOUNTS = Path("/proc/mounts")
+_NETWORK = frozenset(
+    ("afs", "ceph", "cifs", "davfs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs")
+)
 
 
 @contextmanager
@@ -35,6 +40,37 @@ def held(path: Path, application: str, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def activity(path: Path) -> tuple[Activity, ...]:
+    """Who holds the lock, as far as its note and this machine's processes tell."""
+    try:
+        note = json.loads(path.read_bytes())
+        alive = note["host"] != socket.gethostname() or _alive(int(note["pid"]))
+        return (Activity(str(note["pid"]), note["application"], note["since"], "target"),) if alive else ()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def network_filesystem(path: Path) -> str:
+    """The kind of network filesystem that the path lies on; empty for a local one, or where that can't be told."""
+    try:
+        mounts = [line.split() for line in MOUNTS.read_text().splitlines()]
+    except OSError:
+        return ""
+    found = [(point, kind) for _device, point, kind, *_ in mounts if path.resolve().is_relative_to(point)]
+    kind = max(found, key=lambda item: len(item[0]), default=("", ""))[1]
+    return kind if kind in _NETWORK else ""
 
 
 def _busy(descriptor: int, what: str) -> BusyError:

@@ -1,33 +1,36 @@
-"""PostgreSQL: transactional DDL, a schema of our own, advisory locks."""
+"""PostgreSQL: transactional DDL, a schema of our own, advisory locks, autocommit blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, pool
-from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from migrate_flow.dialects.dialect import StepFrame
+from migrate_flow.core.facts import Activity
+from migrate_flow.dialects import postgresql_locks as locks
+from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.tables import SCHEMA, TargetTables
-from migrate_flow.errors import BusyError, UnsettledError, UsageError
+from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
 CONNECT_TIMEOUT_S = 10
-LOCK_KEY = (0x4D464C4F, 1)  # "MFLO": advisory locks are per database
+_POOLER = (
+    "a connection pooler (PgBouncer or the like) stands before the server: locks that belong to a session lie there"
+)
+# lock_not_available, deadlock_detected, serialization_failure
+_PASSING = frozenset({"55P03", "40P01", "40001"})
 _FOREIGN_TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('information_schema', 'migrate_flow')
   AND n.nspname !~ '^pg_' AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1 LIMIT 4"""
-_HOLDER = """
-SELECT a.application_name, a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
-FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.granted
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+_XID = "SELECT pg_current_xact_id()::text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Postgresql:
     name: str
     tables: TargetTables
     context_options: dict[str, Any]
+    journals: bool = False
+    blocks: bool = True
 
     def migration_url(self, url: URL, root: Path) -> URL:
         return url
@@ -57,14 +62,22 @@ class Postgresql:
                 "the PostgreSQL driver psycopg is not installed", hint="pip install 'migrate-flow[postgresql]'"
             ) from None
 
+    def observed_name(self, connection: Connection) -> str:
+        return connection.dialect.name
+
     def server(self, connection: Connection) -> str:
         return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar()}"
 
     def obstacle(self, connection: Connection) -> str:
-        row = connection.exec_driver_sql("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')").one()
-        if row[0]:
+        replica, read_only, pid = connection.exec_driver_sql(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), pg_backend_pid()"
+        ).one()
+        if replica:
             return "the server is a replica"
-        return "the database is read-only" if row[1] == "on" else ""
+        told = locks.handshake_pid(connection.connection.driver_connection)
+        if told is not None and told != pid:
+            return _POOLER
+        return "the database is read-only" if read_only == "on" else ""
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
         rows = connection.exec_driver_sql(_FOREIGN_TABLES)
@@ -73,48 +86,143 @@ class Postgresql:
     def prepare(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 
-    def watch(self, connection: Connection) -> object:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        return None
+    @contextmanager
+    def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
+        engine = self.creating_engine(url, root, application)
+        with engine.connect() as connection:
+            self.watch(connection)
+            yield locks.take(connection, str(url.database), end_orphans=end_orphans)
 
-    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
-        if begun is None:
-            return False
-        status = connection.exec_driver_sql("SELECT pg_xact_status(%s::text::xid8)", (str(begun),)).scalar()
-        return bool(status == "committed")
+    def holds(self, connection: Connection, held: object) -> bool:
+        return isinstance(held, int) and locks.holds(connection, held)
+
+    def activity(self, connection: Connection) -> tuple[Activity, ...]:
+        return locks.activity(connection)
 
     @contextmanager
-    def lock(self, url: URL, root: Path, application: str) -> Iterator[None]:
-        engine = self.creating_engine(url, root, application).execution_options(isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            # Tried, never waited for: a blocking wait would hold a snapshot against CREATE INDEX CONCURRENTLY.
-            taken = connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s, %s)", LOCK_KEY).scalar()
-            if not taken:
-                raise _busy(connection, str(url.database))
+    def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
+        seen: list[Engine] = []
+
+        def settle_in(connection: Connection) -> None:
+            if connection.dialect.name == "postgresql":
+                seen.append(connection.engine)
+                _settle_in(connection, frame)
+
+        # On the Engine class, not the pool: async engines, and those made before, pass here too.
+        event.listen(Engine, "engine_connect", settle_in)
+        try:
             yield
+        finally:
+            event.remove(Engine, "engine_connect", settle_in)
+            for engine in seen:
+                # A connection in a pool of env.py's would keep K2. An async engine's can't be closed from here, and
+                # has lost its event loop anyway.
+                with suppress(SQLAlchemyError):
+                    engine.dispose(close=not engine.dialect.is_async)
 
-    def while_env_runs(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
+        pid = str(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
+        begun = Begun(frame, process=pid, memory={"invalid": self.leftovers(connection)})
+        self.begin_segment(connection, begun)
+        return begun
 
-    def begin_step(self, connection: Connection, frame: StepFrame) -> object:
-        # Session-level: LOCAL settings would end at the commit of an autocommit block.
-        for name, seconds in (("lock_timeout", frame.lock_timeout_s), ("statement_timeout", frame.statement_timeout_s)):
-            connection.exec_driver_sql(f"SET {name} = {int(seconds * 1000)}")
-        return connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar()
+    def begin_segment(self, connection: Connection, begun: Begun) -> None:
+        # env.py may have set others: again, and for the session, because LOCAL ones end with an autocommit block.
+        for statement in _settings(begun.frame):
+            connection.exec_driver_sql(statement)
+        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({locks.SPACE}, {locks.STEP})").scalar():
+            raise TargetError("another migration works on this database", hint="run the command again")
+        begun.transaction = str(connection.exec_driver_sql(_XID).scalar())
 
-    def end_step(self, connection: Connection, begun: object) -> None:
-        if connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar() != begun:
+    def end_segment(self, connection: Connection, begun: Begun) -> None:
+        if str(connection.exec_driver_sql(_XID).scalar()) != begun.transaction:
             raise UnsettledError(
                 "the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from the script"
             )
+        if not self.holds(connection, begun.frame.held):
+            raise TargetError("the lock on the target was lost, so nothing was committed", hint="run it again")
+
+    def end_step(self, connection: Connection, begun: Begun) -> None:
+        self.end_segment(connection, begun)
+        fresh = self.leftovers(connection) - begun.memory["invalid"]
+        if fresh:
+            names = ", ".join(sorted(fresh))
+            hint = f"DROP INDEX CONCURRENTLY {sorted(fresh)[0]}"
+            raise UnsettledError(f"the index {names} is INVALID: it was not built to its end", hint=hint)
+
+    def before_statement(self, connection: Connection, begun: Begun, text: str) -> None:
+        """Nothing: the transaction's own lock stands until it ends."""
+
+    def commits_by_itself(self, text: str, *, in_block: bool) -> bool:
+        return in_block
+
+    def may_retry(self, error: BaseException) -> bool:
+        original = getattr(error, "orig", None) or error
+        return (getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)) in _PASSING
+
+    def watch(self, connection: Connection) -> None:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        for name in ("statement_timeout", "idle_session_timeout"):
+            # The second came with PostgreSQL 14.
+            with suppress(DBAPIError):
+                connection.exec_driver_sql(f"SET {name} = 0")
+
+    def fingerprint(self, connection: Connection, text: str) -> str | None:
+        return None
+
+    def leftovers(self, connection: Connection) -> frozenset[str]:
+        return frozenset(connection.exec_driver_sql(_INVALID).scalars())
+
+    def waits_for(self, connection: Connection, begun: Begun) -> str:
+        found = [item for item in locks.activity(connection) if item.process == begun.process]
+        return next((item.waits_for for item in found if item.waits_for), "")
+
+    def cancel(self, connection: Connection, begun: Begun) -> None:
+        query = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+        connection.exec_driver_sql(query, (int(begun.process),))
+
+    def has_ended(self, connection: Connection, begun: Begun) -> bool:
+        # NOTE: "in progress" decides nothing: a COMMIT may be on its way while the client's connection is gone.
+        status = None
+        if begun.transaction:
+            query = "SELECT pg_xact_status(%s::text::xid8)"
+            status = connection.exec_driver_sql(query, (begun.transaction,)).scalar()
+        works = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND state = 'active' AND query <> '')"
+        busy = begun.blocks and connection.exec_driver_sql(works, (int(begun.process),)).scalar()
+        return status != "in progress" and not busy
 
 
-def _busy(connection: Connection, database: str) -> BusyError:
-    row = connection.exec_driver_sql(_HOLDER, LOCK_KEY).first()
-    holder = f"{row[0]} (server process {row[1]}), since {row[2]} UTC" if row else "another process"
-    return BusyError(
-        f"{database} is locked by {holder}", hint="wait for it, then run the command again", where=database
-    )
+def _settle_in(connection: Connection, frame: StepFrame | None) -> None:
+    """K2 and the session's settings, at driver level and committed there: no transaction of env.py's begins here."""
+    dbapi = connection.connection.dbapi_connection
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("SELECT pg_backend_pid()")
+        row, told = cursor.fetchone(), locks.handshake_pid(connection.connection.driver_connection)
+        if told is not None and row != (told,):
+            raise TargetError(_POOLER, hint="let env.py connect to the server itself, not to the pooler")
+        if frame is not None:
+            cursor.execute(f"SELECT pg_try_advisory_lock_shared({locks.SPACE}, {locks.RUNNER})")
+            if cursor.fetchone() != (True,):
+                raise TargetError("another migration works on this database", hint="run the command again")
+            for statement in _settings(frame):
+                cursor.execute(statement)
+        if dbapi is not None:
+            dbapi.commit()
+    finally:
+        cursor.close()
+
+
+def _settings(frame: StepFrame) -> Iterator[str]:
+    """Timeouts of the session, never none for locks: who waits in a queue for one keeps all behind it waiting."""
+    yield f"SET application_name = '{_plain(frame.application)}'"
+    yield f"SET lock_timeout = {max(1, int(frame.lock_timeout_s * 1000))}"
+    for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        yield f"SET {name} = {int(frame.statement_timeout_s * 1000)}"
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or c in " @.:-_+")[:63]
 
 
 DIALECT = Postgresql("postgresql", TargetTables.build(SCHEMA), {})

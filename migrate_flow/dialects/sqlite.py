@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, pool, select, table
+from sqlalchemy.exc import OperationalError
 
+from migrate_flow.core.facts import Activity
 from migrate_flow.dialects import filelock
-from migrate_flow.dialects.dialect import StepFrame
+from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.tables import PREFIX, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
 BUSY_TIMEOUT_MS = 10_000
+_SAVEPOINT = "migrate_flow_step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Sqlite:
     name: str
     tables: TargetTables
     context_options: dict[str, Any]
+    journals: bool = False
+    blocks: bool = False
 
     def migration_url(self, url: URL, root: Path) -> URL:
         return url.set(database=str(_path(url, root)))
@@ -52,11 +58,17 @@ class Sqlite:
             poolclass=pool.NullPool,
         )
 
+    def observed_name(self, connection: Connection) -> str:
+        return connection.dialect.name
+
     def server(self, connection: Connection) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
 
     def obstacle(self, connection: Connection) -> str:
-        path = connection.exec_driver_sql("PRAGMA database_list").all()[0][2]
+        path = _file(connection)
+        network = filelock.network_filesystem(path)
+        if network:
+            return f"the database file lies on a network filesystem ({network}), where locks can't be trusted"
         return "" if os.access(path, os.W_OK) else "the database file is read-only"
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
@@ -70,28 +82,34 @@ class Sqlite:
     def prepare(self, connection: Connection) -> None:
         """Nothing: names with a prefix need no schema."""
 
-    def watch(self, connection: Connection) -> object:
-        return connection.exec_driver_sql("PRAGMA data_version").scalar()
-
-    def committed(self, connection: Connection, seen: object, begun: object) -> bool:
-        # NOTE: the number changes with every commit of another connection, an application's too: better a step too
-        # many called partial than one that left something called clean.
-        return connection.exec_driver_sql("PRAGMA data_version").scalar() != seen
-
-    def lock(self, url: URL, root: Path, application: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
+        # A killed process leaves nothing running: there are no orphans.
         path = _path(url, root)
-        return filelock.held(path.with_name(path.name + ".migrate-flow.lock"), application, path.name)
+        with filelock.held(_lock_file(path), application, path.name):
+            yield str(path.resolve())
+
+    def holds(self, connection: Connection, held: object) -> bool:
+        return str(_file(connection).resolve()) == held
+
+    def activity(self, connection: Connection) -> tuple[Activity, ...]:
+        return filelock.activity(_lock_file(_file(connection)))
 
     @contextmanager
-    def while_env_runs(self) -> Iterator[None]:
+    def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
         """Put every transaction of env.py's engines under BEGIN IMMEDIATE with foreign keys off.
 
         NOTE: with foreign keys on, batch_alter_table on a parent silently deletes ON DELETE CASCADE children, and
         the pragma is a no-op inside a transaction: so it is set just before BEGIN, and read back.
         """
-        listeners = (
+
+        def begin(connection: Connection) -> None:
+            if connection.dialect.name == "sqlite":
+                _begin(connection, frame)
+
+        listeners: tuple[tuple[str, Any], ...] = (
             ("engine_connect", _own_transactions),
-            ("begin", _begin_immediate),
+            ("begin", begin),
             ("before_cursor_execute", _swallow_begin),
         )
         for name, listener in listeners:
@@ -102,25 +120,86 @@ class Sqlite:
             for name, listener in listeners:
                 event.remove(Engine, name, listener)
 
-    def begin_step(self, connection: Connection, frame: StepFrame) -> object:
-        return _violations(connection)
+    def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
+        memory = {"violations": _violations(connection), "rows": _child_rows(connection, frame.source)}
+        begun = Begun(frame, memory=memory)
+        self.begin_segment(connection, begun)
+        return begun
 
-    def end_step(self, connection: Connection, begun: object) -> None:
-        if not _driver(connection).in_transaction:
-            raise UnsettledError("the script ended the transaction by itself", hint="remove COMMIT from the script")
-        fresh = _violations(connection) - begun  # type: ignore[operator]
+    def begin_segment(self, connection: Connection, begun: Begun) -> None:
+        # It lives as long as the transaction that it is made in.
+        connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+
+    def end_segment(self, connection: Connection, begun: Begun) -> None:
+        try:
+            if not _driver(connection).in_transaction:
+                raise sqlite3.OperationalError
+            connection.exec_driver_sql(f"RELEASE {_SAVEPOINT}")
+        except (OperationalError, sqlite3.OperationalError):
+            raise UnsettledError(
+                "the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from the script"
+            ) from None
+        self.begin_segment(connection, begun)
+
+    def end_step(self, connection: Connection, begun: Begun) -> None:
+        self.end_segment(connection, begun)
+        fresh = _violations(connection) - begun.memory["violations"]
         if fresh:
             table, parent = sorted(fresh)[0][0], sorted(fresh)[0][2]
             raise TargetError(
                 f"{len(fresh)} rows would violate a foreign key ({table} refers to {parent})",
                 hint="let the script repair or delete these rows first",
             )
+        # foreign_key_check can't see rows that a cascade took along.
+        rows = _child_rows(connection, begun.frame.source)
+        for table, before in begun.memory["rows"].items():
+            if rows.get(table, 0) != before:
+                raise TargetError(
+                    f"the script does not name {table}, and would leave it with {rows.get(table, 0)} rows of {before}",
+                    hint=f"let the script name {table} if that is meant",
+                )
+
+    def before_statement(self, connection: Connection, begun: Begun, text: str) -> None:
+        """Nothing: the file's lock stands until the transaction ends."""
+
+    def commits_by_itself(self, text: str, *, in_block: bool) -> bool:
+        return False
+
+    def may_retry(self, error: BaseException) -> bool:
+        original = getattr(error, "orig", None) or error
+        return getattr(original, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+    def watch(self, connection: Connection) -> None:
+        """Nothing: it only reads, one statement at a time."""
+
+    def fingerprint(self, connection: Connection, text: str) -> str | None:
+        return None
+
+    def leftovers(self, connection: Connection) -> frozenset[str]:
+        return frozenset()
+
+    def waits_for(self, connection: Connection, begun: Begun) -> str:
+        return ""
+
+    def cancel(self, connection: Connection, begun: Begun) -> None:
+        """Nothing: what runs, runs in this process."""
+
+    def has_ended(self, connection: Connection, begun: Begun) -> bool:
+        return True
 
 
 def _path(url: URL, root: Path) -> Path:
     if not url.database or url.database == ":memory:":
         raise UsageError("an in-memory database can't be an environment", hint='url = "sqlite:///dev.db"')
     return root / url.database
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(path.name + ".migrate-flow.lock")
+
+
+def _file(connection: Connection) -> Path:
+    return Path(connection.exec_driver_sql("PRAGMA database_list").all()[0][2])
 
 
 def _driver(connection: Connection) -> Any:
@@ -132,17 +211,19 @@ def _own_transactions(connection: Connection) -> None:
         connection.connection.dbapi_connection.isolation_level = None  # type: ignore[union-attr]
 
 
-def _begin_immediate(connection: Connection) -> None:
-    if connection.dialect.name != "sqlite":
-        return
+def _begin(connection: Connection, frame: StepFrame | None) -> None:
     cursor = connection.connection.cursor()
     if _driver(connection).in_transaction:
         cursor.execute("ROLLBACK")
+    if frame is None:  # a look, which must not wait for a writer
+        cursor.execute("BEGIN")
+        cursor.close()
+        return
     cursor.execute("PRAGMA foreign_keys=OFF")
     cursor.execute("PRAGMA foreign_keys")
     if cursor.fetchone() != (0,):
         raise TargetError("foreign keys can't be switched off on this connection", hint="see env.py's listeners")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={max(1, int(frame.lock_timeout_s * 1000))}")
     cursor.execute("BEGIN IMMEDIATE")
     cursor.close()
 
@@ -159,6 +240,17 @@ def _swallow_begin(
 def _violations(connection: Connection) -> frozenset[tuple[Any, ...]]:
     rows = connection.exec_driver_sql("PRAGMA foreign_key_check")
     return frozenset(tuple("" if value is None else str(value) for value in row) for row in rows)
+
+
+def _child_rows(connection: Connection, source: bytes) -> dict[str, int]:
+    """Rows of tables that refer to others and that the script's text does not name: a cascade would take them."""
+    query = (
+        "SELECT DISTINCT m.name FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' "
+        "AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')"
+    )
+    named = {word.lower() for word in re.findall(r"\w+", source.decode(errors="replace"))}
+    tables = [name for name in connection.exec_driver_sql(query).scalars() if name.lower() not in named]
+    return {name: connection.execute(select(func.count()).select_from(table(name))).scalar_one() for name in tables}
 
 
 DIALECT = Sqlite("sqlite", TargetTables.build(None), {"transactional_ddl": True})

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    UniqueConstraint,
+    and_,
     delete,
     insert,
     select,
+    update,
 )
 
 from migrate_flow.core.facts import Identity, Receipt
+from migrate_flow.core.trace import Durability, Journaled, Trace
 
 SCHEMA = "migrate_flow"
 PREFIX = "migrate_flow_"
+# A receipt in a table without transactions would prove nothing.
+_INNODB: Any = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
 
 
 @dataclass(frozen=True, slots=True)
 class TargetTables:
-    """target: one row of identity. receipt: one row a committed step. journal: for databases that commit DDL."""
+    """target: one row of identity. receipt: one row a transaction of a step, final only with the version table's
+    change. journal: what became durable on the way, where not everything comes with one commit.
+
+    A transaction's first act is its row in `receipt`, not final. A script that commits by itself so leaves a trace,
+    whatever happens to the process afterwards; a rollback takes the row away with all else.
+    """
 
     metadata: MetaData
     target: Table
@@ -49,6 +60,7 @@ class TargetTables:
             Column("ledger", String(36), nullable=False),
             Column("version_table", String(128), nullable=False),
             Column("version_schema", String(128), nullable=False),
+            **_INNODB,
         )
         receipt = Table(
             f"{prefix}receipt",
@@ -65,16 +77,19 @@ class TargetTables:
             Column("ledger_seq", Integer, nullable=False),
             Column("ledger_hash", String(64), nullable=False),
             Column("at", String(32), nullable=False),
+            **_INNODB,
         )
         journal = Table(
             f"{prefix}journal",
             metadata,
-            Column("attempt", String(36), nullable=False),
-            Column("n", Integer, nullable=False),
+            Column("attempt", String(36), primary_key=True),
+            Column("n", Integer, primary_key=True, autoincrement=False),
             Column("sha256", String(64), nullable=False),
             Column("kind", String(16), nullable=False),
             Column("state", String(16), nullable=False),
-            UniqueConstraint("attempt", "n"),
+            Column("text", Text, nullable=False),
+            Column("before", String(64)),
+            **_INNODB,
         )
         return TargetTables(metadata, target, receipt, journal)
 
@@ -99,22 +114,52 @@ class TargetTables:
             )
         )
 
-    def write_receipt(self, connection: Connection, receipt: Receipt) -> None:
+    def begin_segment(self, connection: Connection, receipt: Receipt, segment: int) -> None:
+        """The first act of a transaction: its row, not final."""
+        connection.execute(insert(self.receipt).values(_row(receipt, segment, final=False)))
+
+    def write_receipt(self, connection: Connection, receipt: Receipt, segment: int) -> bool:
+        """The last act of a step. False where the row that its transaction began with is gone."""
+        final = update(self.receipt).where(self._segment(receipt.attempt, segment), ~self.receipt.c.final)
+        return connection.execute(final.values(_row(receipt, segment, final=True))).rowcount == 1
+
+    def _segment(self, attempt: str, segment: int) -> ColumnElement[bool]:
+        return and_(self.receipt.c.attempt == attempt, self.receipt.c.segment == segment)
+
+    def note(self, connection: Connection, attempt: str, item: Journaled) -> None:
+        """A row of the journal, in place of one with its number from an earlier try."""
+        mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == item.n)
+        connection.execute(delete(self.journal).where(mine))
         connection.execute(
-            insert(self.receipt).values(
-                attempt=receipt.attempt,
-                segment=0,
-                final=True,
-                intent_hash=receipt.intent_hash,
-                revision=receipt.revision,
-                direction=receipt.direction,
-                manifest=receipt.manifest,
-                from_heads=json.dumps(sorted(receipt.from_heads)),
-                to_heads=json.dumps(sorted(receipt.to_heads)),
-                ledger_seq=receipt.ledger_seq,
-                ledger_hash=receipt.ledger_hash,
-                at=receipt.at,
+            insert(self.journal).values(
+                attempt=attempt,
+                n=item.n,
+                sha256=item.digest,
+                kind=item.kind,
+                state=item.state.value,
+                text=item.text,
+                before=item.before,
             )
+        )
+
+    def mark(self, connection: Connection, attempt: str, n: int, state: Durability) -> None:
+        mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == n)
+        connection.execute(update(self.journal).where(mine).values(state=state.value))
+
+    def read_trace(self, connection: Connection, attempt: str) -> Trace:
+        """What is committed of an attempt; empty where the tables are missing."""
+        if not connection.dialect.has_table(connection, self.receipt.name, schema=self.receipt.schema):
+            return Trace()
+        rows = select(self.receipt.c.segment).where(self.receipt.c.attempt == attempt, ~self.receipt.c.final)
+        segments = tuple(connection.execute(rows.order_by(self.receipt.c.segment)).scalars())
+        if not connection.dialect.has_table(connection, self.journal.name, schema=self.journal.schema):
+            return Trace(segments)
+        found = connection.execute(
+            select(self.journal).where(self.journal.c.attempt == attempt).order_by(self.journal.c.n)
+        )
+        return Trace(
+            segments,
+            tuple(Journaled(row.n, row.sha256, row.kind, Durability(row.state), row.text, row.before) for row in found),
         )
 
     def read_receipt(self, connection: Connection, attempt: str | None = None) -> Receipt | None:
@@ -140,3 +185,20 @@ class TargetTables:
             return ()
         table = Table(identity.version_table, MetaData(), Column("version_num", String(32)), schema=schema)
         return tuple(sorted(connection.execute(select(table.c.version_num)).scalars()))
+
+
+def _row(receipt: Receipt, segment: int, *, final: bool) -> dict[str, Any]:
+    return {
+        "attempt": receipt.attempt,
+        "segment": segment,
+        "final": final,
+        "intent_hash": receipt.intent_hash,
+        "revision": receipt.revision,
+        "direction": receipt.direction,
+        "manifest": receipt.manifest,
+        "from_heads": json.dumps(sorted(receipt.from_heads)),
+        "to_heads": json.dumps(sorted(receipt.to_heads)),
+        "ledger_seq": receipt.ledger_seq,
+        "ledger_hash": receipt.ledger_hash,
+        "at": receipt.at,
+    }

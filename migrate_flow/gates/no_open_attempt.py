@@ -7,6 +7,7 @@ Clears it: `migrate-flow recover --env ENV`, by anybody in the policy; `apply` d
 from __future__ import annotations
 
 from migrate_flow.core.facts import Facts
+from migrate_flow.core.history import Attempt
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
@@ -19,10 +20,17 @@ def judge(facts: Facts) -> Verdict:
         attempt = attempts[0][1] if attempts else None
     if attempt is None:
         return Verdict("no-open-attempt", True, "no attempt is open")
+    if attempt.may_resume and _goes_on(attempt, facts):
+        return Verdict("no-open-attempt", True, f"{attempt.revision} goes on where attempt {attempt.id[:8]} stopped")
     where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
     reason = f"{attempt.by} began {attempt.revision} at {attempt.at:%Y-%m-%d %H:%M} UTC{where}; no outcome yet"
     hint = f"migrate-flow recover --env {facts.rules.name}"
     return Verdict("no-open-attempt", False, reason, hint, tuple(facts.policy.people))
+
+
+def _goes_on(attempt: Attempt, facts: Facts) -> bool:
+    """A decision to go on holds for the very bytes that began."""
+    return facts.revision != attempt.revision or facts.manifest == attempt.manifest
 
 
 GATE = Gate("no-open-attempt", 90, judge, scope=Scope.TARGET, directions=UP | DOWN)

@@ -9,6 +9,7 @@ Clears it: a right URL; `migrate-flow adopt --env ENV` for what stands already; 
 from __future__ import annotations
 
 from migrate_flow.core.facts import Facts
+from migrate_flow.core.history import TargetRecord
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
@@ -64,12 +65,21 @@ def _wrong_row(facts: Facts) -> tuple[str, str]:
 
 def _wrong_place(facts: Facts) -> tuple[str, str]:
     seen, target = facts.observation, facts.target
-    if target is None or target.heads is None or seen.heads is None or set(target.heads) == set(seen.heads):
-        return "", ""
-    if target.attempt is not None:
-        return "", ""  # no-open-attempt says it, and recovery settles it
+    if target is None or target.heads is None or seen.heads is None or target.attempt is not None:
+        return "", ""  # an open attempt is said by no-open-attempt, and recovery settles it
+    if set(target.heads) == set(seen.heads):
+        return _wrong_receipt(facts, target)
     there, here = ", ".join(seen.heads) or "nothing", ", ".join(target.heads) or "nothing"
     reason = f"its version table says {there}, the ledger says {here}: changed outside the flow"
+    return reason, f"migrate-flow adopt --env {facts.rules.name} -m WHY"
+
+
+def _wrong_receipt(facts: Facts, target: TargetRecord) -> tuple[str, str]:
+    seen = facts.observation.receipt
+    if not target.receipt or (seen is not None and seen.attempt == target.receipt):
+        return "", ""
+    there = f"its newest receipt is of attempt {seen.attempt[:8]}" if seen else "its receipts are gone"
+    reason = f"{there}, the ledger's newest is {target.receipt[:8]}: restored from a backup, or changed by hand"
     return reason, f"migrate-flow adopt --env {facts.rules.name} -m WHY"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -51,9 +52,11 @@ def adopt(
             where=environment,
         )
     target = workspace.target(environment)
-    with target.lock(), workspace.runner.session(target.migration_url(), target.dialect, ()) as session:
+    with ExitStack() as stack:
+        held = stack.enter_context(target.lock())
         if not new_target:
             settle_open(workspace, environment)
+        session = stack.enter_context(workspace.runner.session(target.migration_url(), target.dialect, (), held))
         probe = session.probe()
         _require_assertion(workspace, probe, to)
         _require_known(workspace, situation, probe)
@@ -122,7 +125,7 @@ def _identity(workspace: Workspace, situation: Situation, probe: Probe, *, new_t
     """The row that the target is to hold: its own if the ledger may know it, else a new one."""
     row, name = situation.observation.identity, situation.rules.name
     known = workspace.history.environment(name).targets
-    if probe.identity != row:
+    if probe.identity != row or not probe.locked:
         raise Refused(
             "env.py connects to another database than the configuration says",
             hint="see how env.py makes its URL; [project] url_env hands it over in a variable",

@@ -6,10 +6,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from migrate_flow.errors import Refused, UsageError
+from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.services.facts import look
 from migrate_flow.services.plan import plan_upgrade
-from migrate_flow.services.recover import settle_open
-from migrate_flow.services.run import Progress, Report, not_run, record_refusal, run_all
+from migrate_flow.services.progress import Progress
+from migrate_flow.services.recover import Settlement, settle_open
+from migrate_flow.services.run import Report, not_run, record_refusal, run_all
 from migrate_flow.services.workspace import Workspace
 
 
@@ -40,10 +42,11 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, R
         plan = plan_upgrade(workspace, first, request.to)
         record_refusal(workspace, plan)
         return Report(plan, not_run(plan, ()))
-    with workspace.target(environment).lock():
-        recovered = settle_open(workspace, environment)
+    with workspace.target(environment).lock() as held:
+        passing(Failpoint.LOCKED)
+        recovered = settle_open(workspace, environment, Settlement(resuming=True))
         for item in recovered:
-            yield Progress("recovered", item.revision, item.reason, 0, 0, item.outcome)
+            yield Progress("recovered", item.revision, item.reason, outcome=item.outcome)
         situation = look(workspace, environment)
         plan = plan_upgrade(workspace, situation, request.to)
         if request.expected and request.expected != plan.digest:
@@ -63,5 +66,5 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, R
             )
         if not chosen:
             return Report(plan, not_run(plan, ()), tuple(recovered))
-        ran, interrupted = yield from run_all(workspace, situation, plan, chosen)
+        ran, interrupted = yield from run_all(workspace, situation, plan, chosen, held)
     return Report(plan, not_run(plan, ran), tuple(recovered), interrupted)

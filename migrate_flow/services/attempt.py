@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -15,192 +17,262 @@ from migrate_flow.core.plan import Outcome, Plan, PlannedStep
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import MigrateFlowError, Refused, Terminated, UnsettledError
+from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.gates import judge
 from migrate_flow.services.content import describe, subjects
 from migrate_flow.services.facts import Situation, collect, target_record
-from migrate_flow.services.ports import MigrationSession, Step
-from migrate_flow.services.settle import Evidence, gather, outcome_fields, record_outcome
+from migrate_flow.services.lookout import lookout
+from migrate_flow.services.ports import MigrationSession, Running, Step, Supervisor
+from migrate_flow.services.progress import Progress
+from migrate_flow.services.settle import Evidence, gather, joined, outcome_fields, record_outcome
 from migrate_flow.services.workspace import Workspace
 
 LONGEST_ERROR = 2000
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0
 _KINDS = {
     Outcome.APPLIED: Kind.APPLY_APPLIED,
     Outcome.FAILED: Kind.APPLY_FAILED,
     Outcome.PARTIAL: Kind.APPLY_PARTIAL,
 }
+_SIGNALS = (KeyboardInterrupt, GeneratorExit)
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A step after the run. error: the cause of a failure, redacted."""
+    """A step after the run. error: the cause of a failure, redacted. tries: how often it was begun."""
 
     step: PlannedStep
     outcome: Outcome
     duration_s: float | None = None
     error: str = ""
     attempt: str = ""
+    left: tuple[str, ...] = ()
+    tries: int = 1
 
 
-def decide_again(workspace: Workspace, situation: Situation, step: PlannedStep, *, allow_ahead: bool) -> Decision:
+@dataclass(frozen=True)
+class Work:
+    """What the steps of one run share. situation: as it was right before this step."""
+
+    workspace: Workspace
+    situation: Situation
+    session: MigrationSession
+    identity: Identity
+    plan: Plan
+    allow_ahead: bool = False
+
+    @property
+    def environment(self) -> str:
+        return self.plan.environment
+
+
+def decide_again(work: Work, step: PlannedStep) -> Decision:
     """Right before the intent, with the clock, the ledger and the target as they are now."""
     facts = collect(
-        workspace, situation, step.revision, step.manifest, direction=step.direction, allow_ahead=allow_ahead
+        work.workspace,
+        work.situation,
+        step.revision,
+        step.manifest,
+        direction=step.direction,
+        allow_ahead=work.allow_ahead,
     )
     return judge(facts)
 
 
-def run_one(
-    workspace: Workspace,
-    situation: Situation,
-    session: MigrationSession,
-    identity: Identity,
-    plan: Plan,
-    step: PlannedStep,
-    *,
-    allow_ahead: bool = False,
-) -> tuple[Ran, BaseException | None]:
+def run_one(work: Work, step: PlannedStep) -> Generator[Progress, None, tuple[Ran, BaseException | None]]:
     """The step's outcome as observed, and the signal that ended it, to be raised when the outcome was shown."""
-    environment = plan.environment
-    with workspace.target(environment).watch() as committed:
-        attempt_id = str(uuid4())
-        entry = _intend(workspace, situation, identity, plan, step, attempt_id, allow_ahead=allow_ahead)
-        attempt = workspace.history.environment(environment).targets[identity.uuid].attempt
+    workspace, environment = work.workspace, work.environment
+    attempt_id = str(uuid4())
+    with workspace.target(environment).supervise(attempt_id) as supervisor:
+        entry = _intend(work, step, attempt_id)
+        passing(Failpoint.INTENT_RECORDED)
+        attempt = workspace.history.environment(environment).targets[work.identity.uuid].attempt
         if attempt is None or attempt.id != attempt_id:
             hint = "migrate-flow ledger verify"
             raise UnsettledError("the intent does not count", hint=hint, where=f"entry {entry.seq}")
         begun = time.monotonic()
-        error = _run(workspace, session, situation, identity, step, entry, attempt_id)
-        duration = time.monotonic() - begun
-        interrupted = error if isinstance(error, (KeyboardInterrupt, Terminated, GeneratorExit)) else None
         try:
-            evidence = gather(workspace, environment, attempt_id, situation.heads)
-            if evidence.outcome is Outcome.FAILED and committed(session.begun):
-                reason = f"{evidence.reason}; but something was committed meanwhile"
-                evidence = replace(evidence, outcome=Outcome.PARTIAL, reason=reason)
-            return _record(workspace, environment, step, attempt, evidence, error, duration), interrupted
-        except (KeyboardInterrupt, Terminated) as signal:
+            error, evidence, tries = yield from _until_it_ends(work, step, entry, attempt, supervisor)
+            passing(Failpoint.EVIDENCE_READ)
+            ran = _record(work, step, attempt, evidence, error, time.monotonic() - begun, tries)
+        except KeyboardInterrupt as signal:
             raise UnsettledError(
                 f"interrupted before the outcome of attempt {attempt_id} ({step.revision}) was recorded",
                 hint=f"migrate-flow recover --env {environment}",
                 where=environment,
             ) from signal
+        passing(Failpoint.OUTCOME_RECORDED)
+        return ran, error if isinstance(error, _SIGNALS) else None
 
 
-def _run(
-    workspace: Workspace,
-    session: MigrationSession,
-    situation: Situation,
-    identity: Identity,
-    step: PlannedStep,
-    intent: Entry,
-    attempt: str,
-) -> BaseException | None:
-    """Whatever was raised, an exit and an interrupt included: the evidence decides, and is recorded."""
-    settings = workspace.config.environments[situation.rules.name]
+def _until_it_ends(
+    work: Work, step: PlannedStep, intent: Entry, attempt: Attempt, supervisor: Supervisor
+) -> Generator[Progress, None, tuple[BaseException | None, Evidence, int]]:
+    """Runs the step, and again while it left nothing and failed for what passes: a lock, a deadlock."""
+    workspace, environment = work.workspace, work.environment
+    retries = workspace.config.environments[environment].lock_retries
+    for tries in range(1, retries + 2):
+        running = Running(since=time.monotonic())
+        error = yield from _told(Progress("started", step.revision, step.message, running=running))
+        if error is None:
+            error = _run(work, step, intent, attempt, supervisor, running)
+            passing(Failpoint.STEP_COMMITTED)
+        evidence = _look(work, attempt, supervisor)
+        again = evidence.outcome is Outcome.FAILED and isinstance(error, Exception) and work.session.may_retry(error)
+        if not again or error is None or tries > retries:
+            break
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+        said = f"{_cause(error)}; trying again in {pause:.1f} s ({tries} of {retries})"
+        ended = yield from _told(Progress("retried", step.revision, said))
+        ended = ended or _pause(pause)
+        if ended is not None:
+            error = ended
+            break
+    return error, evidence, tries
+
+
+def _told(progress: Progress) -> Generator[Progress, None, BaseException | None]:
+    """An intent stands in the ledger: whatever the listener throws in, its outcome must come too."""
     try:
-        session.run(
-            Step(
-                attempt=attempt,
-                revision=step.revision,
-                direction=step.direction,
-                manifest=step.manifest,
-                from_heads=situation.heads,
-                identity=identity,
-                intent=intent,
-                lock_timeout_s=settings.lock_timeout.total_seconds(),
-                statement_timeout_s=settings.statement_timeout.total_seconds(),
-            )
-        )
+        yield progress
     except BaseException as error:
         return error
     return None
 
 
-def _intend(
-    workspace: Workspace,
-    situation: Situation,
-    identity: Identity,
-    plan: Plan,
-    step: PlannedStep,
-    attempt: str,
-    *,
-    allow_ahead: bool,
-) -> Entry:
+def _pause(seconds: float) -> BaseException | None:
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt as error:
+        return error
+    return None
+
+
+def _run(
+    work: Work, step: PlannedStep, intent: Entry, attempt: Attempt, supervisor: Supervisor, running: Running
+) -> BaseException | None:
+    """Whatever was raised, an exit and an interrupt included: the evidence decides, and is recorded."""
+    settings = work.workspace.config.environments[work.environment]
+    try:
+        resumed = (
+            joined(work.workspace.target(work.environment), attempt, supervisor.trace()) if attempt.resumes else None
+        )
+        with lookout(work.session, supervisor, running):
+            work.session.run(
+                Step(
+                    attempt=attempt.id,
+                    revision=step.revision,
+                    direction=step.direction,
+                    manifest=step.manifest,
+                    from_heads=work.situation.heads,
+                    identity=work.identity,
+                    intent=intent,
+                    operator=f"{attempt.by}@{socket.gethostname()}:{os.getpid()}",
+                    lock_timeout_s=settings.lock_timeout.total_seconds(),
+                    statement_timeout_s=settings.statement_timeout.total_seconds(),
+                    resumed=resumed.durable if resumed else (),
+                ),
+                supervisor,
+                running,
+            )
+    except BaseException as error:
+        return error
+    return None
+
+
+def _look(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
+    """What the step left, once the server does nothing more for it."""
+    try:
+        if supervisor.settle(work.session.begun):
+            return gather(work.workspace, work.environment, attempt, supervisor)
+        reason = "the server still works on it"
+    except MigrateFlowError as error:
+        reason = error.message
+    return Evidence(None, work.situation.observation, None, reason)
+
+
+def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
+    workspace, situation, identity = work.workspace, work.situation, work.identity
+    open_one = situation.target.attempt if situation.target else None
     fields = {
         **describe(step.header, step.manifest),
         "attempt": attempt,
-        "environment": plan.environment,
+        "resumes": open_one.id if open_one and open_one.may_resume else None,
+        "environment": work.environment,
         "target": identity.uuid,
         "direction": step.direction,
         "from_heads": sorted(situation.heads),
         "version_table": {"name": identity.version_table, "schema": identity.version_schema},
-        "plan": plan.digest,
-        "comment": plan.comment or None,
+        "plan": work.plan.digest,
+        "comment": work.plan.comment or None,
         "gates": [verdict.gate for verdict in step.decision.verdicts],
-        "environment_digests": workspace.runner.environment_digests(),
+        "environment_digests": dict(work.session.digests),
         "versions": workspace.runner.versions(),
         "server": situation.observation.server,
         "operator": {"host": socket.gethostname(), "pid": os.getpid()},
     }
 
     def recheck(_history: History) -> None:
-        fresh = replace(situation, target=target_record(workspace, plan.environment, situation.observation))
-        decision = decide_again(workspace, fresh, step, allow_ahead=allow_ahead)
+        fresh = replace(situation, target=target_record(workspace, work.environment, situation.observation))
+        decision = decide_again(replace(work, situation=fresh), step)
         if not decision.allowed:
             first = decision.blockers[0]
             raise Refused(
                 f"the ledger changed meanwhile: {first.gate}: {first.reason}",
-                hint=first.hint or f"migrate-flow plan --env {plan.environment}",
+                hint=first.hint or f"migrate-flow plan --env {work.environment}",
                 where=step.revision,
             )
 
+    passing(Failpoint.INTENT_WRITING)
     return workspace.book.append(
         Draft(Kind.APPLY_INTENDED, subjects(step.manifest), fields, [f.content for f in step.manifest.files]), recheck
     )
 
 
 def _record(
-    workspace: Workspace,
-    environment: str,
+    work: Work,
     step: PlannedStep,
     attempt: Attempt,
     evidence: Evidence,
     error: BaseException | None,
     duration: float,
+    tries: int,
 ) -> Ran:
     if evidence.outcome is None:
         raise UnsettledError(
             f"attempt {attempt.id} ({step.revision}): its outcome is not known, {evidence.reason}",
-            hint=f"migrate-flow recover --env {environment}",
-            where=environment,
+            hint=f"migrate-flow recover --env {work.environment}",
+            where=work.environment,
         ) from error
-    outcome = Outcome.PARTIAL if isinstance(error, UnsettledError) else evidence.outcome
+    outcome = evidence.outcome
     kind = _KINDS[outcome]
     if outcome is Outcome.APPLIED and step.direction == "downgrade":
         outcome = Outcome.ROLLED_BACK
     cause = _cause(error) if error is not None else ""
     if outcome is Outcome.FAILED and not cause:
         cause = "env.py ended without an error, but nothing was committed"
-    if outcome is Outcome.PARTIAL and not isinstance(error, UnsettledError):
+    if outcome is Outcome.PARTIAL:
         cause = f"{cause}; {evidence.reason}" if cause else evidence.reason
+    if tries > 1 and cause:
+        cause = f"{cause} (tried {tries} times)"
     fields = {
-        **outcome_fields(environment, _target_uuid(evidence), attempt, evidence),
+        **outcome_fields(work.environment, work.identity.uuid, attempt, evidence),
         "duration_ms": round(duration * 1000),
+        "tries": tries if tries > 1 else None,
         "error": cause or None,
     }
-    record_outcome(workspace, kind, tuple(subjects(step.manifest)), fields, attempt, environment)
-    return Ran(step, outcome, round(duration, 3), cause, attempt.id)
-
-
-def _target_uuid(evidence: Evidence) -> str:
-    return evidence.observation.identity.uuid if evidence.observation.identity else ""
+    record_outcome(work.workspace, kind, tuple(subjects(step.manifest)), fields, attempt, work.environment)
+    left = evidence.trace.sentences() if outcome is Outcome.PARTIAL else ()
+    return Ran(step, outcome, round(duration, 3), cause, attempt.id, left, tries)
 
 
 def _cause(error: BaseException) -> str:
     """The innermost words of what went wrong, redacted, in a bounded number of characters."""
     if isinstance(error, MigrateFlowError):
         text = error.message
-    elif isinstance(error, (KeyboardInterrupt, Terminated)):
+    elif isinstance(error, Terminated):
+        text = "terminated"
+    elif isinstance(error, KeyboardInterrupt):
         text = "interrupted"
     else:
         original = getattr(error, "orig", None) or error

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry
-from migrate_flow.core.facts import Identity, Observation, Receipt
+from migrate_flow.core.facts import Activity, Identity, Observation, Receipt
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+from migrate_flow.core.trace import Durability, Journaled, Trace
 
 Clock = Callable[[], datetime]
 
@@ -112,15 +113,21 @@ class Target(Protocol):
         """Write the identity row (replacing an earlier one) and make the tables for receipts. Raises TargetError."""
         ...
 
-    def receipt(self, attempt: str) -> Receipt | None: ...
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Raises BusyError if another process holds it."""
+    def left_by(self, attempt: str) -> tuple[Receipt | None, Trace]:
+        """The attempt's final receipt, and what else is durable of it. Raises TargetError."""
         ...
 
-    def watch(self) -> AbstractContextManager[Callable[[object], bool]]:
-        """Around a step. The function tells, for what the session says that it began, whether something was
-        committed although there is no receipt."""
+    def activity(self) -> tuple[Activity, ...]:
+        """What the server does for us now. Raises TargetError."""
+        ...
+
+    def lock(self, *, end_orphans: bool = False) -> AbstractContextManager[object]:
+        """The value proves the lock to a session. Raises BusyError if another process, or what one left behind in
+        the server, holds it. end_orphans: end the latter."""
+        ...
+
+    def supervise(self, attempt: str) -> AbstractContextManager[Supervisor]:
+        """A connection of our own beside a step."""
         ...
 
     def migration_url(self) -> str:
@@ -128,20 +135,65 @@ class Target(Protocol):
         ...
 
 
+class Supervisor(Protocol):
+    """Sees a step from outside. begun: as the session has it, None if the step never came that far."""
+
+    def note(self, item: Journaled) -> None:
+        """Durable when it returns."""
+        ...
+
+    def mark(self, n: int, state: Durability) -> None: ...
+
+    def unchanged(self, item: Journaled) -> bool:
+        """Whether a statement that failed left no trace."""
+        ...
+
+    def waits_for(self, begun: Any) -> str: ...
+
+    def settle(self, begun: Any) -> bool:
+        """Ends what the server still does for the step; False if it goes on all the same."""
+        ...
+
+    def trace(self) -> Trace:
+        """What the step left, receipt or not."""
+        ...
+
+
+@dataclass(slots=True)
+class Running:
+    """A step as it runs: written by the session, read by whoever shows it, maybe in another thread.
+
+    statement: shortened. n: its number. since: monotonic seconds. waits_for: who keeps it waiting.
+    """
+
+    n: int = 0
+    statement: str = ""
+    since: float = 0.0
+    waits_for: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What env.py's own connection shows before the first step. version_schema: empty for the default schema."""
+    """What env.py's own connection shows before the first step. version_schema: empty for the default schema.
+
+    locked: whether it is to the database that we hold the lock of.
+    """
 
     heads: tuple[str, ...]
     version_table: str
     version_schema: str
     identity: Identity | None
     dialect: str
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision to run. manifest: the sealed bytes that run. identity: which database it must be."""
+    """One revision to run. manifest: the sealed bytes that run. identity: which database it must be.
+
+    operator: who runs it where, for the server's list of processes. resumed: what an earlier attempt made durable, so
+    that it is passed over.
+    """
 
     attempt: str
     revision: str
@@ -150,8 +202,10 @@ class Step:
     from_heads: tuple[str, ...]
     identity: Identity
     intent: Entry
+    operator: str
     lock_timeout_s: float
     statement_timeout_s: float
+    resumed: tuple[Journaled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +218,29 @@ class RenderedSql:
 
 
 class MigrationSession(Protocol):
-    """Alembic's env.py, bound to one target for a whole run. begun: how the database names the last step's own
-    transaction, None before there was one."""
+    """Alembic's env.py, bound to one locked target for a whole run.
+
+    begun: what the supervisor must know of the last step, None before there was one. digests: of env.py and of
+    Alembic's configuration, as they run.
+    """
 
     @property
-    def begun(self) -> object: ...
+    def begun(self) -> Any: ...
+
+    @property
+    def digests(self) -> Mapping[str, str]: ...
 
     def probe(self) -> Probe:
         """Run env.py without changing anything. Raises TargetError, UsageError."""
         ...
 
-    def run(self, step: Step) -> None:
+    def run(self, step: Step, supervisor: Supervisor, running: Running) -> None:
         """Run one step and its receipt in one transaction. Whatever env.py or the script raises comes through:
         only evidence read back afterwards tells the outcome."""
+        ...
+
+    def may_retry(self, error: BaseException) -> bool:
+        """Whether the step failed for something that passes: a lock held by an application, a deadlock."""
         ...
 
 
@@ -188,9 +252,11 @@ class Runner(Protocol):
         url: str,
         dialect: str,
         manifests: Sequence[Manifest],
+        held: object,
         headers: Sequence[Revision] | None = None,
     ) -> AbstractContextManager[MigrationSession]:
-        """headers: the graph to run on; default, this checkout's, which must then be sound."""
+        """held: what the target's lock gave. headers: the graph to run on; default, this checkout's, which must then
+        be sound."""
         ...
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from migrate_flow.core.entry import Kind, Subject
+from migrate_flow.core.entry import Entry, Kind, Subject
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.core.plan import Outcome
-from migrate_flow.errors import Refused, TargetError, UnsettledError
+from migrate_flow.core.trace import Durability
+from migrate_flow.errors import Refused, TargetError, UnsettledError, UsageError
+from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.services.review import ask
-from migrate_flow.services.settle import gather, outcome_fields, record_outcome
+from migrate_flow.services.settle import Evidence, gather, outcome_fields, record_outcome
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a person adds to the evidence, and why; empty for evidence alone.
+
+    abandon: what the attempt left was undone by hand. resume: it goes on where it stopped, at the next apply. stated:
+    whether statements in doubt were done, by number. end_orphans: end what still runs in the server.
+    resuming: an attempt that may go on is left open.
+    """
+
+    why: str = ""
+    abandon: bool = False
+    resume: bool = False
+    stated: Mapping[int, Durability] = field(default_factory=dict)
+    end_orphans: bool = False
+    resuming: bool = False
+
+    @property
+    def decides(self) -> bool:
+        return self.abandon or self.resume or bool(self.stated) or self.end_orphans
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
-    """outcome: ``applied`` or ``failed``. reason: the evidence."""
+    """outcome: ``applied``, ``failed``, or ``partial`` where it goes on. reason: the evidence."""
 
     environment: str
     attempt: str
@@ -26,66 +50,164 @@ class Recovered:
     seq: int
 
 
-def recover(workspace: Workspace, environment: str, *, abandon: str = "") -> list[Recovered]:
-    """abandon: why a partial attempt is given up, after what it left was undone by hand; empty for evidence alone.
-
-    Raises BusyError while the attempt still runs, UnsettledError where the evidence does not decide it, Refused.
-    """
+def recover(workspace: Workspace, environment: str, settlement: Settlement | None = None) -> list[Recovered]:
+    """Raises BusyError while the attempt still runs, UnsettledError where the evidence does not decide it, Refused."""
+    settlement = settlement or Settlement()
     rules = workspace.rules(environment)
-    if abandon:
+    if settlement.decides:
         signer = workspace.signer()
         if rules.apply_roles and not workspace.policy.has_role(signer.person, rules.apply_roles):
             needed = " or ".join(rules.apply_roles)
             raise Refused(
-                f"{signer.person} may not abandon an attempt in {environment}: {needed} is needed",
-                hint=ask(workspace.policy.holders(rules.apply_roles), f"recover --env {environment} --abandon -m WHY"),
+                f"{signer.person} may not decide on an attempt in {environment}: {needed} is needed",
+                hint=ask(workspace.policy.holders(rules.apply_roles), f"recover --env {environment}"),
             )
     if not workspace.history.environment(environment).open_attempts():
         return []
     workspace.signer()
     try:
-        with workspace.target(environment).lock():
-            return settle_open(workspace, environment, abandon)
+        with workspace.target(environment).lock(end_orphans=settlement.end_orphans):
+            return settle_open(workspace, environment, settlement)
     except TargetError as error:
         raise UnsettledError(error.message, hint=error.hint, where=error.where) from error
 
 
-def settle_open(workspace: Workspace, environment: str, why: str = "") -> list[Recovered]:
+def settle_open(workspace: Workspace, environment: str, settlement: Settlement | None = None) -> list[Recovered]:
     """As recover, for a caller that holds the target's lock."""
     found = workspace.history.environment(environment).open_attempts()
-    return [_settle(workspace, environment, target, attempt, why) for target, attempt in found]
+    if found:
+        passing(Failpoint.RECOVERY_BEGUN)
+    settled = [
+        _settle(workspace, environment, target, attempt, settlement or Settlement()) for target, attempt in found
+    ]
+    return [item for item in settled if item is not None]
 
 
-def _settle(workspace: Workspace, environment: str, target: TargetRecord, attempt: Attempt, why: str) -> Recovered:
-    evidence = gather(workspace, environment, attempt.id, attempt.from_heads)
+def _settle(
+    workspace: Workspace, environment: str, target: TargetRecord, attempt: Attempt, settlement: Settlement
+) -> Recovered | None:
+    evidence = gather(workspace, environment, attempt)
     seen = evidence.observation.identity
     if evidence.outcome is not None and (seen is None or seen.uuid != target.uuid):
         raise _unsettled(environment, attempt, "another database answers than the one that it ran on")
-    if evidence.outcome is Outcome.PARTIAL:
-        was = ", ".join(attempt.from_heads) or "nothing"
-        hint = (
-            f"bring the version table back to {was} (alembic downgrade), then migrate-flow recover --env {environment}"
-        )
-        raise _unsettled(environment, attempt, evidence.reason, hint)
-    if evidence.outcome not in (Outcome.APPLIED, Outcome.FAILED):
+    if evidence.outcome not in (Outcome.APPLIED, Outcome.FAILED, Outcome.PARTIAL):
         raise _unsettled(environment, attempt, evidence.reason)
+    passing(Failpoint.RECOVERY_EVIDENCE)
     known = target.applications.get(attempt.revision)
     partial = known is not None and known.state is Applied.PARTIAL and known.attempt == attempt.id
-    if partial and evidence.outcome is Outcome.FAILED and not why:
-        # What the script committed by itself left no trace in the version table: only a person can say it is mended.
-        raise UnsettledError(
-            f"attempt {attempt.id} of {attempt.by} on {attempt.revision} changed {environment} in part",
-            hint=f"undo by hand what it left, then: migrate-flow recover --env {environment} --abandon -m WHAT-YOU-DID",
-            where=environment,
-        )
-    intent = workspace.book.entries([attempt.seq])[0]
-    subjects = tuple(Subject(item["name"], item["digest"]["sha256"]) for item in intent.document["subject"])
-    fields = {**outcome_fields(environment, target.uuid, attempt, evidence), "outcome": evidence.outcome.value}
-    if why:
-        fields |= {"decision": "abandoned", "comment": why}
-    entry = record_outcome(workspace, Kind.APPLY_RECOVERED, subjects, fields, attempt, environment)
+    clean = evidence.outcome is Outcome.FAILED and not partial
+    if evidence.outcome is Outcome.APPLIED or clean:
+        return _record(workspace, environment, target, attempt, evidence, settlement)
+    if attempt.may_resume and settlement.resuming:
+        return None
+    if settlement.abandon:
+        _require_heads_as_before(environment, attempt, evidence)
+        return _record(workspace, environment, target, attempt, replace(evidence, outcome=Outcome.FAILED), settlement)
+    if settlement.resume or settlement.stated:
+        return _decide(workspace, environment, target, attempt, evidence, settlement)
+    as_before = set(evidence.observation.heads or ()) == set(attempt.from_heads)
+    if as_before and not partial:
+        _append(workspace, Kind.APPLY_PARTIAL, environment, target, attempt, evidence, {"error": "interrupted"})
+    raise _partly(environment, attempt, evidence)
+
+
+def _record(
+    workspace: Workspace,
+    environment: str,
+    target: TargetRecord,
+    attempt: Attempt,
+    evidence: Evidence,
+    settlement: Settlement,
+    **fields: object,
+) -> Recovered:
+    assert evidence.outcome is not None  # noqa: S101 for the type checker: _settle has looked
+    said = {"outcome": evidence.outcome.value, **fields}
+    if settlement.abandon:
+        said |= {"decision": "abandoned"}
+    if settlement.why:
+        said |= {"comment": settlement.why}
+    if settlement.end_orphans:
+        said |= {"ended_orphans": True}
+    entry = _append(workspace, Kind.APPLY_RECOVERED, environment, target, attempt, evidence, said)
+    passing(Failpoint.RECOVERY_RECORDED)
     return Recovered(
         environment, attempt.id, attempt.revision, attempt.direction, evidence.outcome, evidence.reason, entry.seq
+    )
+
+
+def _append(
+    workspace: Workspace,
+    kind: Kind,
+    environment: str,
+    target: TargetRecord,
+    attempt: Attempt,
+    evidence: Evidence,
+    said: dict[str, object],
+) -> Entry:
+    intent = workspace.book.entries([attempt.seq])[0]
+    subjects = tuple(Subject(item["name"], item["digest"]["sha256"]) for item in intent.document["subject"])
+    fields = {**outcome_fields(environment, target.uuid, attempt, evidence), **said}
+    return record_outcome(workspace, kind, subjects, fields, attempt, environment)
+
+
+def _decide(
+    workspace: Workspace,
+    environment: str,
+    target: TargetRecord,
+    attempt: Attempt,
+    evidence: Evidence,
+    settlement: Settlement,
+) -> Recovered:
+    """What a person states of statements in doubt, and whether the attempt goes on."""
+    doubtful = {item.n for item in evidence.trace.doubtful}
+    if unknown := set(settlement.stated) - doubtful:
+        numbers = ", ".join(map(str, sorted(doubtful))) or "none"
+        raise UsageError(
+            f"statement {min(unknown)} is not in doubt",
+            hint=f"in doubt: {numbers}; migrate-flow status",
+            where="--statement",
+        )
+    trace = evidence.trace.decided(settlement.stated)
+    fields: dict[str, object] = {"statements": {str(n): state.value for n, state in settlement.stated.items()} or None}
+    if settlement.resume:
+        _require_heads_as_before(environment, attempt, evidence)
+        if trace.doubtful:
+            raise _partly(environment, attempt, evidence)
+        if not trace.statements:
+            raise _unsettled(
+                environment,
+                attempt,
+                "the script committed by itself, so where it stopped is not known",
+                f"undo by hand what it left, then: migrate-flow recover --env {environment} --abandon -m WHAT-YOU-DID",
+            )
+        fields["decision"] = "resume"
+    reason = "; ".join(("as stated", *trace.sentences()))
+    stated = replace(evidence, trace=trace, reason=reason, outcome=Outcome.PARTIAL)
+    return _record(workspace, environment, target, attempt, stated, settlement, **fields)
+
+
+def _require_heads_as_before(environment: str, attempt: Attempt, evidence: Evidence) -> None:
+    if set(evidence.observation.heads or ()) == set(attempt.from_heads):
+        return
+    was = ", ".join(attempt.from_heads) or "nothing"
+    hint = f"bring the version table back to {was} (alembic downgrade), then migrate-flow recover --env {environment}"
+    raise _unsettled(environment, attempt, evidence.reason, hint)
+
+
+def _partly(environment: str, attempt: Attempt, evidence: Evidence) -> UnsettledError:
+    if set(evidence.observation.heads or ()) != set(attempt.from_heads):
+        _require_heads_as_before(environment, attempt, evidence)
+    recover_with = f"migrate-flow recover --env {environment}"
+    ways = [f"undo by hand what it left, then: {recover_with} --abandon -m WHAT-YOU-DID"]
+    if evidence.trace.doubtful:
+        number = evidence.trace.doubtful[0].n
+        ways.insert(0, f"look whether it was done, then: {recover_with} --statement {number}=done|not-done -m WHY")
+    elif evidence.trace.statements:
+        ways.insert(0, f"go on after what is durable: {recover_with} --resume -m WHY, then apply")
+    return UnsettledError(
+        f"attempt {attempt.id} of {attempt.by} on {attempt.revision} changed {environment} in part: {evidence.reason}",
+        hint="; or ".join(ways),
+        where=environment,
     )
 
 

@@ -9,13 +9,15 @@ from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import Refused, ScriptError
+from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.gates import Direction, Scope, judge
 from migrate_flow.services.applied_bytes import applied_header, applied_manifest
 from migrate_flow.services.facts import Situation, collect, look
 from migrate_flow.services.plan import stored_sql
+from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import settle_open
 from migrate_flow.services.review import require_comment
-from migrate_flow.services.run import Progress, Report, not_run, record_refusal, run_all
+from migrate_flow.services.run import Report, not_run, record_refusal, run_all
 from migrate_flow.services.workspace import Workspace
 
 
@@ -49,10 +51,11 @@ def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None
         plan, _headers = _plan(workspace, first, request)
         record_refusal(workspace, plan)
         return Report(plan, not_run(plan, ()))
-    with workspace.target(environment).lock():
+    with workspace.target(environment).lock() as held:
+        passing(Failpoint.LOCKED)
         recovered = settle_open(workspace, environment)
         for item in recovered:
-            yield Progress("recovered", item.revision, item.reason, 0, 0, item.outcome)
+            yield Progress("recovered", item.revision, item.reason, outcome=item.outcome)
         situation = look(workspace, environment)
         plan, headers = _plan(workspace, situation, request)
         if request.expected and request.expected != plan.digest:
@@ -66,7 +69,7 @@ def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None
         if not plan.allowed or not plan.steps:
             return Report(plan, not_run(plan, ()), tuple(recovered))
         ran, interrupted = yield from run_all(
-            workspace, situation, plan, plan.steps, headers=headers, allow_ahead=request.allow_ahead
+            workspace, situation, plan, plan.steps, held, headers=headers, allow_ahead=request.allow_ahead
         )
     return Report(plan, not_run(plan, ran), tuple(recovered), interrupted)
 

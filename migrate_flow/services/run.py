@@ -11,25 +11,14 @@ from migrate_flow.core.facts import Identity
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.core.revision import Revision
 from migrate_flow.errors import IdentityError, TargetError, UsageError
-from migrate_flow.services.attempt import Ran, decide_again, run_one
+from migrate_flow.failpoint import Failpoint, passing
+from migrate_flow.services.attempt import Ran, Work, decide_again, run_one
 from migrate_flow.services.content import subjects
 from migrate_flow.services.facts import Situation, target_record
 from migrate_flow.services.ports import MigrationSession
+from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import Recovered
 from migrate_flow.services.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """One thing that happened. what: ``recovered``, ``started`` or ``ended``."""
-
-    what: str
-    revision: str
-    message: str
-    number: int
-    of: int
-    outcome: str = ""
-    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +80,54 @@ def run_all(
     situation: Situation,
     plan: Plan,
     chosen: tuple[PlannedStep, ...],
+    held: object,
     *,
     headers: Sequence[Revision] | None = None,
     allow_ahead: bool = False,
 ) -> Generator[Progress, None, tuple[tuple[Ran, ...], BaseException | None]]:
-    """Runs the chosen steps until one does not end well. headers: the graph to run on, default this checkout's."""
+    """Runs the chosen steps until one does not end well. held: what the target's lock gave. headers: the graph to run
+    on, default this checkout's."""
     target = workspace.target(plan.environment)
     ran: list[Ran] = []
-    manifests = [step.manifest for step in chosen]
-    with workspace.runner.session(target.migration_url(), situation.rules.dialect, manifests, headers) as session:
+    url, manifests = target.migration_url(), [step.manifest for step in chosen]
+    with workspace.runner.session(url, situation.rules.dialect, manifests, held, headers) as session:
         identity = _identify(workspace, situation, session)
         for number, step in enumerate(chosen, start=1):
             observation = target.observe()
             known = target_record(workspace, plan.environment, observation)
-            situation = replace(situation, observation=observation, target=known)
-            decision = decide_again(workspace, situation, step, allow_ahead=allow_ahead)
+            fresh = replace(situation, observation=observation, target=known)
+            work = Work(workspace, fresh, session, identity, plan, allow_ahead)
+            decision = decide_again(work, step)
             if not decision.allowed:
                 ran.append(Ran(replace(step, decision=decision), Outcome.BLOCKED))
                 break
-            yield Progress("started", step.revision, step.message, number, len(chosen))
-            done, interrupted = run_one(workspace, situation, session, identity, plan, step, allow_ahead=allow_ahead)
+            done, interrupted = yield from _numbered(run_one(work, step), number, len(chosen))
             ran.append(done)
-            yield Progress(
-                "ended", step.revision, done.error, number, len(chosen), done.outcome, done.duration_s or 0.0
-            )
             if interrupted is not None:
                 return tuple(ran), interrupted
+            took = done.duration_s or 0.0
+            yield Progress("ended", step.revision, done.error, number, len(chosen), done.outcome, took)
             if done.outcome not in DONE:
                 break
     return tuple(ran), None
+
+
+def _numbered(
+    events: Generator[Progress, None, tuple[Ran, BaseException | None]], number: int, of: int
+) -> Generator[Progress, None, tuple[Ran, BaseException | None]]:
+    """The step's events, as those of step number of so many. What is thrown in reaches the step."""
+    try:
+        event = next(events)
+        while True:
+            try:
+                yield replace(event, number=number, of=of)
+            except BaseException as error:
+                event = events.throw(error)
+            else:
+                event = next(events)
+    except StopIteration as end:
+        done: tuple[Ran, BaseException | None] = end.value
+        return done
 
 
 def _identify(workspace: Workspace, situation: Situation, session: MigrationSession) -> Identity:
@@ -133,7 +141,7 @@ def _identify(workspace: Workspace, situation: Situation, session: MigrationSess
         )
     known = situation.observation.identity
     if known is None:
-        if probe.identity is not None or probe.heads:
+        if probe.identity is not None or probe.heads or not probe.locked:
             raise _elsewhere(situation.rules.name)
         known = Identity(
             uuid=str(uuid4()),
@@ -144,8 +152,9 @@ def _identify(workspace: Workspace, situation: Situation, session: MigrationSess
             version_schema=probe.version_schema,
         )
         workspace.target(situation.rules.name).claim(known)
+        passing(Failpoint.CLAIMED)
         probe = session.probe()
-    if probe.identity != known:
+    if probe.identity != known or not probe.locked:
         raise _elsewhere(situation.rules.name)
     return known
 

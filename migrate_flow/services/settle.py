@@ -1,51 +1,78 @@
-"""What an attempt came to, from evidence alone: the receipt and the version table, read on our own connection."""
+"""What an attempt came to, from evidence alone: receipt, version table and journal, read on our own connection."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject
 from migrate_flow.core.facts import Observation, Receipt
 from migrate_flow.core.history import Attempt
 from migrate_flow.core.plan import Outcome
+from migrate_flow.core.trace import Durability, Trace
 from migrate_flow.errors import MigrateFlowError, UnsettledError
+from migrate_flow.services.ports import Supervisor, Target
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """outcome: None where the target can't be read, so nothing is known."""
+    """outcome: None where the target can't be read, so nothing is known. trace: what is durable beside a receipt."""
 
     outcome: Outcome | None
     observation: Observation
     receipt: Receipt | None
     reason: str
+    trace: Trace = field(default_factory=Trace)
 
 
-def gather(workspace: Workspace, environment: str, attempt: str, from_heads: tuple[str, ...]) -> Evidence:
-    """Reads the target. Never raises for one that is out of reach."""
+def gather(workspace: Workspace, environment: str, attempt: Attempt, supervisor: Supervisor | None = None) -> Evidence:
+    """Reads the target, through a step's supervisor where there is one. Never raises for one that is out of reach."""
     target = workspace.target(environment)
     observation = target.observe()
     if observation.problem:
         return Evidence(None, observation, None, observation.problem)
     try:
-        receipt = target.receipt(attempt)
+        receipt, trace = target.left_by(attempt.id)
+        if supervisor is not None:
+            trace = supervisor.trace()
+        trace = joined(target, attempt, trace)
     except MigrateFlowError as error:
         return Evidence(None, observation, None, error.message)
-    heads = observation.heads or ()
-    if receipt is not None and set(receipt.to_heads) == set(heads):
-        return Evidence(Outcome.APPLIED, observation, receipt, "its receipt stands in the target")
-    if receipt is None and set(heads) == set(from_heads):
-        return Evidence(Outcome.FAILED, observation, None, "no receipt, and the version table is as before")
-    was, now = ", ".join(from_heads) or "nothing", ", ".join(heads) or "nothing"
+    heads, before = set(observation.heads or ()), set(attempt.from_heads)
+    if receipt is not None and set(receipt.to_heads) == heads:
+        return Evidence(Outcome.APPLIED, observation, receipt, "its receipt stands in the target", trace)
+    if receipt is None and heads == before:
+        if trace.empty:
+            reason = "no receipt, and the version table is as before"
+            return Evidence(Outcome.FAILED, observation, None, reason, trace)
+        reason = "no receipt, but a part is durable"
+        return Evidence(Outcome.PARTIAL, observation, None, "; ".join((reason, *trace.sentences())), trace)
+    was, now = ", ".join(attempt.from_heads) or "nothing", ", ".join(observation.heads or ()) or "nothing"
     seen = "a receipt, but another version table" if receipt else "no receipt, but another version table"
-    return Evidence(Outcome.PARTIAL, observation, receipt, f"{seen} (was {was}, is {now})")
+    reason = "; ".join((f"{seen} (was {was}, is {now})", *trace.sentences()))
+    return Evidence(Outcome.PARTIAL, observation, receipt, reason, trace)
+
+
+def joined(target: Target, attempt: Attempt, trace: Trace) -> Trace:
+    """With what the attempts left that this one goes on with, and what people stated of them. Raises TargetError."""
+    trace = trace.decided({n: Durability(state) for n, state in attempt.stated.items()})
+    if attempt.resumes is None:
+        return trace
+    _receipt, left = target.left_by(attempt.resumes.id)
+    earlier = joined(target, attempt.resumes, left)
+    by_number = {item.n: item for item in (*earlier.statements, *trace.statements)}
+    return replace(
+        trace,
+        segments=(*earlier.segments, *trace.segments),
+        statements=tuple(by_number[n] for n in sorted(by_number)),
+    )
 
 
 def outcome_fields(environment: str, target: str, attempt: Attempt, evidence: Evidence) -> dict[str, Any]:
     """The fields that every outcome entry has."""
     receipt = evidence.receipt
+    left = [] if evidence.outcome is Outcome.APPLIED else list(evidence.trace.sentences())
     return {
         "attempt": attempt.id,
         "environment": environment,
@@ -55,6 +82,7 @@ def outcome_fields(environment: str, target: str, attempt: Attempt, evidence: Ev
         "manifest": attempt.manifest,
         "heads": sorted(evidence.observation.heads or ()),
         "evidence": evidence.reason,
+        "left": left or None,
         "receipt": {"at": receipt.at, "ledger_seq": receipt.ledger_seq} if receipt else None,
     }
 

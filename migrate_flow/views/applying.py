@@ -111,7 +111,16 @@ def executed(report: Report, name: str) -> Document:
     """name: `apply` or `rollback`."""
     data = {
         **_head(report.plan),
-        "steps": [{**_step(ran.step, ran.outcome, ran.duration_s), "error": ran.error} for ran in report.ran],
+        "steps": [
+            {
+                **_step(ran.step, ran.outcome, ran.duration_s),
+                "error": ran.error,
+                "left": list(ran.left),
+                "attempt": ran.attempt or None,
+                "tries": ran.tries,
+            }
+            for ran in report.ran
+        ],
         "recovered": [_recovered(item) for item in report.recovered],
     }
     return Document(name, data, tuple(_executed_blocks(report)))
@@ -138,6 +147,7 @@ def _ran_blocks(item: Ran) -> list[Block]:
     ]
     if item.error:
         blocks.append(Line(item.error, Tone.BAD, 2))
+    blocks += [Line(f"- {text}", Tone.BAD, 3) for text in item.left]
     if item.outcome is Outcome.BLOCKED:
         blocks += verdicts.blockers(item.step.decision, 2)
     return blocks
@@ -178,7 +188,8 @@ def _recovered(item: Recovered) -> dict[str, Any]:
 
 
 def _recovered_line(item: Recovered) -> Line:
-    word = "was applied" if item.outcome is Outcome.APPLIED else "failed and left nothing behind"
+    words = {Outcome.APPLIED: "was applied", Outcome.PARTIAL: "stays open, to go on with the next apply"}
+    word = words.get(item.outcome, "failed and left nothing behind")
     return Line(
         f"settled: the interrupted attempt on {item.revision} in {item.environment} {word} ({item.reason})",
         _TONES[item.outcome],

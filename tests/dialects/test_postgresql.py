@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrate_flow.dialects.postgresql import LOCK_KEY
+from migrate_flow.dialects.postgresql_locks import SPACE, SUPERVISOR
 from tests.support.postgres import PostgresServer, database_name
 from tests.support.project import ADA, CARLA, Project, governed
 
@@ -87,14 +87,62 @@ def test_a_script_that_commits_and_then_fails_left_something(
     assert "half" in tables(postgres, urls[0])
 
 
-def test_an_autocommit_block_is_refused_before_it_commits(
+BLOCK = (
+    'op.create_table("half", sa.Column("id", sa.Integer)); op.execute("INSERT INTO half VALUES (1), (2)")\n'
+    "    with op.get_context().autocommit_block():\n"
+    '        op.execute("CREATE INDEX CONCURRENTLY ix ON half (id)")'
+)
+
+
+def test_an_index_is_built_concurrently_in_an_autocommit_block(
+    project: Project, postgres: PostgresServer, urls: list[str]
+) -> None:
+    project.script("aaaa", upgrade=BLOCK + '\n    op.execute("INSERT INTO half VALUES (3)")')
+    project.flow("track", actor=ADA)
+    project.flow("apply", "--env", "dev", actor=ADA)
+    name = database_name(urls[0])
+    assert postgres.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass", database=name) == [
+        (True,)
+    ]
+    assert postgres.execute("SELECT count(*) FROM half", database=name) == [(3,)]
+    receipts = postgres.execute("SELECT segment, final FROM migrate_flow.receipt ORDER BY segment", database=name)
+    assert receipts == [(0, False), (1, True)]
+
+
+def test_an_index_that_fails_is_partial_and_goes_on_after_a_decision(
     project: Project, postgres: PostgresServer, urls: list[str]
 ) -> None:
     project.script(
         "aaaa",
-        upgrade='op.create_table("half", sa.Column("id", sa.Integer))\n'
-        "    with op.get_context().autocommit_block():\n"
-        '        op.execute("CREATE INDEX CONCURRENTLY ix ON half (id)")',
+        upgrade=BLOCK.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS")
+        .replace("(2)", "(1)")
+        .replace("CREATE INDEX", "CREATE UNIQUE INDEX"),
+    )
+    project.flow("track", actor=ADA)
+    report = project.json("apply", "--env", "dev", actor=ADA, code=6)
+    (step,) = report["steps"]
+    assert step["outcome"] == "partial"
+    assert any("left behind: ix" in text for text in step["left"]), step
+    name = database_name(urls[0])
+    project.flow("apply", "--env", "dev", actor=ADA, code=6)
+    postgres.execute("DROP INDEX ix", database=name)
+    postgres.execute("DELETE FROM half WHERE ctid IN (SELECT min(ctid) FROM half)", database=name)
+    project.flow("recover", "--env", "dev", "--resume", "-m", "the double row is gone", actor=ADA)
+    project.flow("apply", "--env", "dev", actor=ADA)
+    assert postgres.execute("SELECT count(*) FROM half", database=name) == [(1,)]
+    assert postgres.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass", database=name) == [
+        (True,)
+    ]
+
+
+def test_an_autocommit_block_that_the_text_hides_is_refused(
+    project: Project, postgres: PostgresServer, urls: list[str]
+) -> None:
+    project.script(
+        "aaaa",
+        upgrade=BLOCK.replace(
+            "op.get_context().autocommit_block()", 'getattr(op.get_context(), "autocommit" + "_block")()'
+        ),
     )
     project.flow("track", actor=ADA)
     assert "autocommit" in project.json("apply", "--env", "dev", actor=ADA, code=3)["steps"][0]["error"]
@@ -107,7 +155,7 @@ def test_busy_names_the_holder(project: Project, urls: list[str]) -> None:
     with psycopg.connect(
         host=urls[0].split("host=")[1], user="postgres", dbname=database_name(urls[0]), application_name="somebody"
     ) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", LOCK_KEY)
+        other.execute("SELECT pg_advisory_lock(%s, %s)", (SPACE, SUPERVISOR))
         answer = project.flow("apply", "--env", "dev", actor=ADA, code=5)
     assert "somebody" in answer.err
     project.flow("apply", "--env", "dev", actor=ADA)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.facts import Facts, Observation, PolicyFile
+from migrate_flow.core.facts import Facts, Observation, PolicyFile, Receipt
 from migrate_flow.core.verdict import Verdict
 from tests.gates.case import Case, judged
 from tests.support.builders import ADA, CY, DAN, EVE, REV, TEAM, Scribe, approved, digest, facts, identity, opened, uuid
@@ -17,6 +17,7 @@ from tests.support.builders import ADA, CY, DAN, EVE, REV, TEAM, Scribe, approve
 EVERYBODY = tuple(TEAM)
 LEADS = {"apply_roles": ("backend-lead",)}
 NEW = "migrate-flow adopt --env production --new-target"
+NEWEST = "newest00"
 ADOPT = "migrate-flow adopt --env production -m WHY"
 
 
@@ -25,10 +26,14 @@ def seen(scribe: Scribe | None = None, *, keys: Any = None, **parts: Any) -> Fac
     return facts(scribe, keys=keys, observation=replace(Observation("sqlite"), **parts))
 
 
+def receipt(attempt: str) -> Receipt:
+    return Receipt(attempt, REV, "upgrade", digest("script"), (), (REV,), 1, "", "", "")
+
+
 def known(heads: tuple[str, ...] = (REV,)) -> Scribe:
     """The ledger knows a target of production."""
     scribe = approved()
-    scribe.applied(env="production", heads=list(heads))
+    scribe.applied(env="production", attempt=NEWEST, heads=list(heads))
     return scribe
 
 
@@ -59,9 +64,21 @@ CASES = (
     Case(
         "target-identified",
         "the known one",
-        lambda: seen(known(), identity=identity(), heads=(REV,), tables=("users",)),
+        lambda: seen(known(), identity=identity(), heads=(REV,), tables=("users",), receipt=receipt(NEWEST)),
         True,
         "target [0-9a-f]{8} of production",
+    ),
+    wrong(
+        "its receipts are gone",
+        lambda: seen(known(), identity=identity(), heads=(REV,)),
+        f"its receipts are gone, the ledger's newest is {NEWEST}: restored from a backup, or changed by hand",
+        ADOPT,
+    ),
+    wrong(
+        "an older receipt is its newest",
+        lambda: seen(known(), identity=identity(), heads=(REV,), receipt=receipt("earlier1")),
+        f"its newest receipt is of attempt earlier1, the ledger's newest is {NEWEST}: restored from a backup, or .*",
+        ADOPT,
     ),
     Case(
         "target-identified",

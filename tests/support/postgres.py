@@ -43,8 +43,10 @@ class PostgresServer:
     can't be started; nothing is left behind then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = SETTINGS) -> None:
         self.folder = Path()
+        self.settings = settings
+        self.programs = Path()  # of this server's version: initdb, pg_ctl, psql and the like
         self._keeper: subprocess.Popen[str] | None = None
         self._numbers = itertools.count(1)
 
@@ -91,24 +93,42 @@ class PostgresServer:
         """Drop a database by its URL, connections or not."""
         self.execute(f'DROP DATABASE IF EXISTS "{database_name(url)}" WITH (FORCE)')
 
+    def run(self, program: str, *arguments: str | Path) -> str:
+        """Run one of ``programs`` as the server's user. Returns what it says, raises RuntimeError if it fails."""
+        done = subprocess.run([self.programs / program, *arguments], check=False, **self._as_server())
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}")
+        return str(done.stdout)
+
+    @property
+    def options(self) -> str:
+        """What ``pg_ctl start`` hands to the server."""
+        return f"{self.settings} -c unix_socket_directories={self.folder}"
+
+    def _as_server(self) -> dict[str, Any]:
+        # A clean environment: PGDATA, PGPORT and the like of the caller must not lead elsewhere.
+        options: dict[str, Any] = {"env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, "cwd": self.folder}
+        return options | {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | unprivileged()
+
+    def _make_data(self, data: Path) -> None:
+        how = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        self.run("initdb", *how, f"--pgdata={data}")
+
     def _start(self) -> None:
-        identity = _unprivileged()
-        programs = _reachable_programs(self.folder)
+        identity = unprivileged()
+        self.programs = _reachable_programs(self.folder)
         if identity:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, identity["user"], identity["group"])
         data = self.folder / "data"
-        # A clean environment: PGDATA, PGPORT and the like of the caller must not lead elsewhere.
-        options: dict[str, Any] = {"env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}, "cwd": self.folder}
-        options |= {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | identity
-        how = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", f"--pgdata={data}"]
-        made = subprocess.run([programs / "initdb", *how], check=False, **options)
-        if made.returncode != 0:
-            raise RuntimeError(f"initdb failed:\n{made.stdout}")
-        arguments = [str(programs), str(self.folder), f"{SETTINGS} -c unix_socket_directories={self.folder}"]
+        self._make_data(data)
+        arguments = [str(self.programs), str(self.folder), self.options]
         # A session of its own: Ctrl-C in a terminal must reach the tests, not the server below them.
         self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", KEEPER, "keeper", *arguments], stdin=subprocess.PIPE, start_new_session=True, **options
+            ["/bin/sh", "-c", KEEPER, "keeper", *arguments],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            **self._as_server(),
         )
         assert self._keeper.stdout is not None
         answer = self._keeper.stdout.readline()
@@ -128,7 +148,7 @@ def database_name(url: str) -> str:
     return url.partition("@/")[2].partition("?")[0]
 
 
-def _unprivileged() -> dict[str, Any]:
+def unprivileged() -> dict[str, Any]:
     """Keyword arguments for subprocess: run as ``nobody`` when root, else as oneself."""
     if os.geteuid() != 0:
         return {}
