@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, create_engine, inspect, pool, text
+from sqlalchemy import Connection, create_engine, inspect, pool, select, table, text
 
 _SQLITE = """
 SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master
@@ -78,6 +78,6 @@ def contents(url: str) -> dict[str, list[str]]:
     found = {}
     for name in tables(url):
         with connected(url) as connection:
-            rows = connection.execute(text(f'SELECT * FROM "{name}"')).mappings().all()
+            rows = connection.execute(select(text("*")).select_from(table(name))).mappings().all()
         found[name] = sorted(str({key: row[key] for key in row if not key.endswith("_at")}) for row in rows)
     return found
