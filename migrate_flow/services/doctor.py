@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from migrate_flow.core.policy import POLICY_ADMIN, shortages
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.services.environments import tested
-from migrate_flow.services.status import open_attempts
+from migrate_flow.services.open_attempts import open_attempts
 from migrate_flow.services.workspace import Workspace
 
 
@@ -105,6 +105,5 @@ def _scripts(workspace: Workspace) -> Iterator[Check]:
 
 
 def _attempts(workspace: Workspace) -> Iterator[Check]:
-    for text in open_attempts(workspace):
-        message, _, command = text.partition("; ")
-        yield Check("attempts", "problem", message, command)
+    for item in open_attempts(workspace):
+        yield Check("attempts", "problem", str(item), item.command)

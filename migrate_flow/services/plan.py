@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest
@@ -12,6 +15,7 @@ from migrate_flow.services.content import traits_of
 from migrate_flow.services.facts import Situation, collect, conflicting_heads, look
 from migrate_flow.services.workspace import Workspace
 
+_SURROUNDINGS = {"configuration": "Alembic's configuration"}
 NO_SQL_YET = "not rendered yet: migrate-flow self-review renders it"
 
 
@@ -42,7 +46,11 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
         steps=tuple(steps),
         gates=judge(collect(workspace, situation, "", None), Scope.TARGET),
         policy=workspace.policy.digest,
-        notices=_notices(workspace),
+        notices=(
+            *_notices(workspace),
+            *surroundings_changed(workspace, situation, pending),
+            *commits_in_parts(steps, situation.rules.dialect),
+        ),
     )
 
 
@@ -85,6 +93,41 @@ def _require_sound(workspace: Workspace) -> None:
             hint=problem.hint,
             where=f"{problem.path}:{problem.line}" if problem.line else problem.path,
         )
+
+
+def surroundings_changed(workspace: Workspace, situation: Situation, revisions: Sequence[str]) -> tuple[str, ...]:
+    """env.py and Alembic's configuration run with every revision, and nobody approves them: a change is at least said.
+
+    Compared with what stood there at each revision's self-review, and at the newest application in this database.
+    """
+    now = workspace.runner.environment_digests()
+    found: dict[str, list[str]] = {}
+    for revision in revisions:
+        said = workspace.history.record(revision).last_self_review()
+        for name in _other(now, said.fields) if said else ():
+            found.setdefault(name, []).append(f"{revision} was self-reviewed")
+    ran = [item for item in situation.target.applications.values() if item.attempt] if situation.target else []
+    newest = max(ran, key=lambda item: item.stored, default=None)
+    if newest is not None:
+        for name in _other(now, newest.place):
+            found.setdefault(name, []).append(f"{newest.revision} was applied here")
+    return tuple(f"{name} is not what it was when {' and when '.join(when)}" for name, when in found.items())
+
+
+def commits_in_parts(steps: Sequence[PlannedStep], dialect: str) -> tuple[str, ...]:
+    """What a failure can leave half done, said before anything runs."""
+    if steps and dialect in ("mysql", "mariadb"):
+        return (f"{dialect} commits each DDL statement by itself: a revision that fails midway is left partly applied",)
+    return tuple(
+        f"{step.revision} commits in parts (autocommit block): if it fails behind one, what came before stays"
+        for step in steps
+        if step.manifest.in_blocks
+    )
+
+
+def _other(now: Mapping[str, str], fields: Mapping[str, Any]) -> list[str]:
+    then = fields.get("environment_digests") or {}
+    return [_SURROUNDINGS.get(name, name) for name, digest in then.items() if now.get(name) != digest]
 
 
 def _notices(workspace: Workspace) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.gates import Direction, Scope, judge
 from migrate_flow.services.applied_bytes import applied_header, applied_manifest
 from migrate_flow.services.facts import Situation, collect, look
-from migrate_flow.services.plan import stored_sql
+from migrate_flow.services.plan import commits_in_parts, stored_sql, surroundings_changed
 from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import settle_open
 from migrate_flow.services.review import require_comment
@@ -93,6 +93,10 @@ def _plan(workspace: Workspace, situation: Situation, request: Request) -> tuple
         steps=tuple(steps),
         gates=judge(facts, Scope.TARGET),
         policy=workspace.policy.digest,
+        notices=(
+            *surroundings_changed(workspace, situation, ()),
+            *commits_in_parts(steps, situation.rules.dialect),
+        ),
         comment=request.why,
     )
     return plan, headers

@@ -53,7 +53,8 @@ def self_review(
     workspace.signer()
     rendered = {dialect: workspace.runner.render(manifest, dialect) for dialect in _dialects(workspace)}
     texts, artifacts = _artifacts(rendered)
-    fields: dict[str, Any] = {**describe(found, manifest), "sql": texts}
+    digests = workspace.runner.environment_digests()
+    fields: dict[str, Any] = {**describe(found, manifest), "sql": texts, "environment_digests": digests}
     if checklist(workspace):
         fields["checklist"] = [{"item": item, "answer": "yes"} for item in checklist(workspace)]
     draft = Draft(Kind.SELF_REVIEWED, subjects(manifest), fields, [*_contents(manifest), *artifacts])

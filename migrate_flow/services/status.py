@@ -1,4 +1,5 @@
-"""The board: every migration, how it stands, and where it is applied. Reads the ledger and the checkout alone."""
+"""The board: every migration, how it stands, and where it is applied. Reads the ledger and the checkout alone, and a
+target only where an attempt is open on it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from migrate_flow.core.history import STANDING_STATES, Application, Applied, Env
 from migrate_flow.core.revision import Manifest, ScriptProblem
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
+from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
 from migrate_flow.services.workspace import Workspace
 
 
@@ -39,7 +41,7 @@ class Board:
     environments: tuple[str, ...]
     rows: tuple[Row, ...]
     problems: tuple[ScriptProblem, ...]
-    attempts: tuple[str, ...]
+    attempts: tuple[OpenAttempt, ...]
     policy_notice: str
     actor: str
 
@@ -141,22 +143,6 @@ def _next_apply(workspace: Workspace, revision: str, applied: Mapping[str, Appli
 
 def _stands(application: Application | None) -> bool:
     return application is not None and application.state in STANDING_STATES
-
-
-def open_attempts(workspace: Workspace) -> tuple[str, ...]:
-    """Sentences about attempts without an outcome: who, since when, where, and what settles them."""
-    found = []
-    for name, environment in workspace.history.environments.items():
-        for target, attempt in environment.open_attempts():
-            where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
-            known = target.applications.get(attempt.revision)
-            partial = known is not None and known.attempt == attempt.id and known.state is Applied.PARTIAL
-            what = f"left {name} partly changed" if partial else "has no outcome"
-            found.append(
-                f"{name}: {attempt.direction} {attempt.revision} by {attempt.by} since "
-                f"{attempt.at:%Y-%m-%d %H:%M:%S} UTC{where} {what}; migrate-flow recover --env {name}"
-            )
-    return tuple(found)
 
 
 def _policy_notice(workspace: Workspace) -> str:

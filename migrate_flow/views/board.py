@@ -13,6 +13,7 @@ from migrate_flow.core.text import shortened
 from migrate_flow.services.inbox import Inbox
 from migrate_flow.services.show import Shown
 from migrate_flow.services.status import Board, Row
+from migrate_flow.views import attempts
 
 _STATE_TONES = {
     State.APPROVED: Tone.GOOD,
@@ -28,6 +29,7 @@ def status(board: Board) -> Document:
         "ledger": {"id": board.ledger, "entries": board.entries, "head": board.head},
         "environments": list(board.environments),
         "migrations": [migration(row) for row in board.rows],
+        "attempts": [attempts.values(item) for item in board.attempts],
         "problems": [{"path": p.path, "line": p.line, "problem": p.problem, "hint": p.hint} for p in board.problems],
     }
     return Document("status", data, tuple(_status_blocks(board)))
@@ -92,7 +94,8 @@ def _status_blocks(board: Board) -> list[Block]:
     for row in board.rows:
         if row.standing.stale:
             blocks.append(Line(f"! {row.revision} is stale: {row.standing.stale}", Tone.WARN))
-    blocks += [Line(f"! {text}", Tone.BAD) for text in board.attempts]
+    for item in board.attempts:
+        blocks += attempts.blocks(item)
     blocks += [Line(f"! {p.path}: {p.problem}", Tone.BAD) for p in board.problems]
     if board.policy_notice:
         blocks.append(Line(f"! {board.policy_notice}", Tone.WARN))
