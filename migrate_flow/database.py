@@ -18,7 +18,7 @@ from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
 from migrate_flow.dialects.supervisor import Supervisor, probed
-from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
+from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError
 
 Secret = Callable[[str], str | None]
 _SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")
@@ -145,7 +145,11 @@ class DatabaseTarget:
         with ExitStack() as stack:
             with self._translated():
                 lock = self._dialect.lock(self.url(), self.root, self.application, end_orphans=end_orphans)
-                held = stack.enter_context(lock)
+                try:
+                    held = stack.enter_context(lock)
+                except BusyError as error:
+                    hint = error.hint.replace("--env ENV", f"--env {self.environment}")
+                    raise BusyError(error.message, hint=hint, where=self.environment) from None
             yield held
 
     @contextmanager

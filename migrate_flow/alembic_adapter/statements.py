@@ -23,7 +23,7 @@ LONGEST_KEPT = 16_000
 _READS = re.compile(
     r"\s*(--[^\n]*\n\s*|/\*(?!!).*?\*/\s*)*(select|show|explain|describe|desc|pragma|set|use)\b", re.I | re.S
 )
-_OURS = re.compile(r"\bmigrate_flow[\"`\]]?\s*\.|\bmigrate_flow_(target|receipt|journal)\b", re.I)
+_OURS = re.compile(r"\bmigrate_flow[\"`\]]?\s*\.|\bmigrate_flow_(target|receipt|journal|holder)\b", re.I)
 _NOTHING = {"mysql": "DO 0", "mariadb": "DO 0", "postgresql": "DO 'BEGIN END'", "sqlite": "SELECT 1"}
 
 
@@ -107,12 +107,12 @@ class Statements:
                 hint="leave them alone: they are what proves that a migration ran",
             )
         self._running.statement, self._running.since = shortened(statement), time.monotonic()
+        with self.unheard():
+            self._dialect.before_statement(connection, self._begun, statement)
         if _READS.match(statement):
             return statement, parameters
         if self._already_durable(statement):
             return _NOTHING[connection.dialect.name], [()] if many else ()
-        with self.unheard():
-            self._dialect.before_statement(connection, self._begun, statement)
         if self._dialect.commits_by_itself(statement, in_block=self.in_block):
             self._start(statement)
         else:
@@ -136,6 +136,9 @@ class Statements:
     def _after(self, connection: Connection, *_: Any) -> None:
         if self._mine(connection) and self._current is not None:
             passing(Failpoint.STATEMENT_ENDED)
+            if self._dialect.journals and self._dbapi is not None:
+                # What the journal calls done is committed, even of a CALL that did not commit by itself.
+                self._dbapi.commit()
             self._supervisor.mark(self._current.n, Durability.DONE)
             self._current = None
             passing(Failpoint.STATEMENT_JOURNALED)

@@ -108,6 +108,6 @@ def _repeated(running: Running, revision: str) -> Iterator[None]:
 
 def _doing(running: Running) -> str:
     elapsed = time.monotonic() - running.since
-    what = f"statement {running.n}: {running.statement}" if running.statement else "env.py"
+    what = running.statement or "env.py"
     waits = f"; waits for {running.waits_for}" if running.waits_for else ""
     return safe(redact(f"{elapsed:.0f} s{waits}  {what}"))

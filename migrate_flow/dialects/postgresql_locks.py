@@ -27,15 +27,16 @@ ORPHAN_GRACE_S = 5.0
 POLL_S = 0.05
 _LOCK_NAMES = {SUPERVISOR: "target", RUNNER: "migration", STEP: "step"}
 _ACTIVITY = """
-SELECT l.objid::int, a.pid, a.application_name, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+SELECT DISTINCT ON (a.pid) l.objid::int, a.pid, a.application_name,
+  to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
   CASE WHEN a.state IN ('active', 'fastpath function call') THEN a.query ELSE '' END,
-  coalesce(extract(epoch FROM clock_timestamp() - a.query_start)::float, 0), a.state,
+  coalesce(extract(epoch FROM clock_timestamp() - a.query_start)::float, 0),
   (SELECT string_agg(coalesce(nullif(b.application_name, ''), '?') || ' (server process ' || b.pid || ')', ', ')
    FROM pg_stat_activity b WHERE b.pid = ANY (pg_blocking_pids(a.pid)))
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = %(space)s AND l.objsubid = 2 AND l.granted
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-ORDER BY 1, 2"""
+ORDER BY a.pid, l.objid"""
 _HELD = """
 SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :space AND objid = :lock
   AND objsubid = 2 AND granted AND pid = :pid
@@ -43,7 +44,8 @@ SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = :s
 
 
 def activity(connection: Connection) -> tuple[Activity, ...]:
-    """Everybody who holds one of the locks in this database."""
+    """Everybody who holds one of the locks in this database, once each."""
+    rows = connection.exec_driver_sql(_ACTIVITY, {"space": SPACE}).all()
     return tuple(
         Activity(
             process=str(pid),
@@ -54,9 +56,7 @@ def activity(connection: Connection) -> tuple[Activity, ...]:
             statement_s=round(seconds, 1) if query else 0.0,
             waits_for=blockers or "",
         )
-        for lock, pid, application, since, query, seconds, _state, blockers in connection.exec_driver_sql(
-            _ACTIVITY, {"space": SPACE}
-        )
+        for lock, pid, application, since, query, seconds, blockers in sorted(rows, key=lambda row: tuple(row[:2]))
     )
 
 

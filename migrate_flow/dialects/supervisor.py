@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from migrate_flow.core.redaction import redact
 from migrate_flow.core.trace import Durability, Journaled, Trace
 from migrate_flow.dialects.dialect import Begun, Dialect
+from migrate_flow.errors import TargetError
 
 END_GRACE_S = 10.0
 POLL_S = 0.05
@@ -25,6 +30,8 @@ class Supervisor:
     dialect: Dialect
     attempt: str
     leftovers: frozenset[str]
+    # The step's own thread writes the journal while another one asks who keeps it waiting.
+    turn: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     @staticmethod
     def on(connection: Connection, dialect: Dialect, attempt: str) -> Supervisor:
@@ -32,37 +39,53 @@ class Supervisor:
         return _done(connection, Supervisor(connection, dialect, attempt, dialect.leftovers(connection)))
 
     def note(self, item: Journaled) -> None:
-        before = self.dialect.fingerprint(self.connection, item.text)
-        self.dialect.tables.note(self.connection, self.attempt, replace(item, before=before))
-        self.connection.commit()
+        with self._turn():
+            before = self.dialect.fingerprint(self.connection, item.text)
+            self.dialect.tables.note(self.connection, self.attempt, replace(item, before=before))
+            self.connection.commit()
 
     def mark(self, n: int, state: Durability) -> None:
-        self.dialect.tables.mark(self.connection, self.attempt, n, state)
-        self.connection.commit()
+        with self._turn():
+            self.dialect.tables.mark(self.connection, self.attempt, n, state)
+            self.connection.commit()
 
     def unchanged(self, item: Journaled) -> bool:
         """Whether the catalog shows no trace of a statement that failed; True where it can't tell."""
-        found = self.dialect.tables.read_trace(self.connection, self.attempt)
-        noted = next((other for other in found.statements if other.n == item.n), item)
-        return _done(self.connection, _probed(self.dialect, self.connection, noted).state is not Durability.DONE)
+        with self._turn():
+            found = self.dialect.tables.read_trace(self.connection, self.attempt)
+            noted = next((other for other in found.statements if other.n == item.n), item)
+            return _done(self.connection, _probed(self.dialect, self.connection, noted).state is not Durability.DONE)
 
     def waits_for(self, begun: Begun | None) -> str:
-        if begun is None:
+        if begun is None or not begun.process:
             return ""
-        return _done(self.connection, self.dialect.waits_for(self.connection, begun))
+        with self._turn():
+            return _done(self.connection, self.dialect.waits_for(self.connection, begun))
 
     def settle(self, begun: Begun | None) -> bool:
         """End what the server may still do for the step, and wait until it did. False if it goes on all the same."""
-        if begun is None or self._has_ended(begun):
-            return True
-        self.dialect.cancel(self.connection, begun)
-        return _within(END_GRACE_S, lambda: self._has_ended(begun))
+        with self._turn():
+            if begun is None or self._has_ended(begun):
+                return True
+            self.dialect.cancel(self.connection, begun)
+            return _within(END_GRACE_S, lambda: self._has_ended(begun))
 
     def trace(self) -> Trace:
-        found = self.dialect.tables.read_trace(self.connection, self.attempt)
-        fresh = self.dialect.leftovers(self.connection) - self.leftovers
-        found = replace(probed(self.dialect, self.connection, found), leftovers=tuple(sorted(fresh)))
-        return _done(self.connection, found)
+        with self._turn():
+            found = self.dialect.tables.read_trace(self.connection, self.attempt)
+            fresh = self.dialect.leftovers(self.connection) - self.leftovers
+            found = replace(probed(self.dialect, self.connection, found), leftovers=tuple(sorted(fresh)))
+            return _done(self.connection, found)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time. Raises TargetError for what the driver says."""
+        with self.turn:
+            try:
+                yield
+            except SQLAlchemyError as error:
+                said = " ".join(str(getattr(error, "orig", None) or error).split())
+                raise TargetError(redact(said), hint="migrate-flow env test ENV") from error
 
     def _has_ended(self, begun: Begun) -> bool:
         return _done(self.connection, self.dialect.has_ended(self.connection, begun))

@@ -28,8 +28,14 @@ from migrate_flow.core.trace import Durability, Journaled, Trace
 
 SCHEMA = "migrate_flow"
 PREFIX = "migrate_flow_"
-# A receipt in a table without transactions would prove nothing.
-_INNODB: Any = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+# A receipt in a table without transactions would prove nothing. The journal takes any statement's text, whatever
+# the database's own character set is.
+_INNODB: Any = {
+    "mysql_engine": "InnoDB",
+    "mariadb_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_charset": "utf8mb4",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,10 @@ class TargetTables:
     def note(self, connection: Connection, attempt: str, item: Journaled) -> None:
         """A row of the journal, in place of one with its number from an earlier try."""
         mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == item.n)
-        connection.execute(delete(self.journal).where(mine))
+        # NOTE: only a row that is there. To delete one that is not would lock the gap where the next belongs, which
+        # our other connection is about to write (InnoDB).
+        if connection.execute(select(self.journal.c.n).where(mine)).first() is not None:
+            connection.execute(delete(self.journal).where(mine))
         connection.execute(
             insert(self.journal).values(
                 attempt=attempt,

@@ -183,12 +183,20 @@ def _run(
 def _look(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
     """What the step left, once the server does nothing more for it."""
     try:
-        if supervisor.settle(work.session.begun):
-            return gather(work.workspace, work.environment, attempt, supervisor)
-        reason = "the server still works on it"
+        return _settled(work, attempt, supervisor)
+    except MigrateFlowError:
+        pass  # our connection went with whatever befell the step: a new one may tell
+    try:
+        with work.workspace.target(work.environment).supervise(attempt.id) as another:
+            return _settled(work, attempt, another)
     except MigrateFlowError as error:
-        reason = error.message
-    return Evidence(None, work.situation.observation, None, reason)
+        return Evidence(None, work.situation.observation, None, error.message)
+
+
+def _settled(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
+    if supervisor.settle(work.session.begun):
+        return gather(work.workspace, work.environment, attempt, supervisor)
+    return Evidence(None, work.situation.observation, None, "the server still works on it")
 
 
 def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:

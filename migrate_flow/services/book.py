@@ -58,6 +58,19 @@ class Book:
             )
         return history
 
+    def catch_up(self) -> None:
+        """Take in what others appended since this process read the ledger: who had to wait for a lock knows only the
+        past."""
+        history = self.history
+        (last,) = self.entries([history.head.seq]) or (None,)
+        if last is None or last.hash != history.head.hash:
+            raise LedgerError(
+                f"the ledger can't be trusted: entry {history.head.seq} is not the one that was read a moment ago",
+                hint="migrate-flow ledger verify",
+                where=self.ledger.describe(),
+            )
+        fold(self.ledger.entries(history.head.seq), self._verifier.key_of, history)
+
     def now(self) -> datetime:
         """The ledger's clock: never earlier than its last entry."""
         now = self._clock()

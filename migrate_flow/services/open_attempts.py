@@ -30,11 +30,18 @@ class OpenAttempt:
         return f" on {operator['host']}, process {operator['pid']}" if operator else ""
 
     @property
+    def under_way(self) -> bool:
+        """Whether the process that began it still holds the target."""
+        operator = self.attempt.operator
+        me = f"@{operator.get('host')}:{operator.get('pid')}"
+        return any(process.lock == "target" and process.application.endswith(me) for process in self.processes)
+
+    @property
     def command(self) -> str:
         return f"migrate-flow recover --env {self.environment}"
 
     def __str__(self) -> str:
-        what = "has no outcome"
+        what = "is under way" if self.under_way else "has no outcome"
         if self.partial:
             what = f"left {self.environment} partly changed"
         if self.attempt.may_resume:

@@ -74,6 +74,8 @@ def recover(workspace: Workspace, environment: str, settlement: Settlement | Non
 
 def settle_open(workspace: Workspace, environment: str, settlement: Settlement | None = None) -> list[Recovered]:
     """As recover, for a caller that holds the target's lock."""
+    # Whoever held the lock before may have settled it.
+    workspace.book.catch_up()
     found = workspace.history.environment(environment).open_attempts()
     if found:
         passing(Failpoint.RECOVERY_BEGUN)

@@ -22,6 +22,7 @@ def values(item: OpenAttempt) -> dict[str, Any]:
         "host": attempt.operator.get("host"),
         "pid": attempt.operator.get("pid"),
         "partial": item.partial,
+        "under_way": item.under_way,
         "may_resume": attempt.may_resume,
         "left": list(item.left),
         "processes": [_process(process) for process in item.processes],
@@ -42,15 +43,20 @@ def _process(process: Activity) -> dict[str, Any]:
 
 
 def blocks(item: OpenAttempt) -> list[Block]:
+    if item.under_way:
+        return [Line(f"! {item}", Tone.WARN), *(_line(process) for process in item.processes)]
     found: list[Block] = [Line(f"! {item}", Tone.BAD)]
     found += [Line(f"- {text}", Tone.BAD, 1) for text in item.left]
-    for process in item.processes:
-        doing = f"runs for {process.statement_s:.0f} s: {process.statement}" if process.statement else "runs nothing"
-        waits = f"; waits for {process.waits_for}" if process.waits_for else ""
-        found.append(Line(f"{process.application}, server process {process.process}, {doing}{waits}", Tone.WARN, 1))
+    found += [_line(process) for process in item.processes]
     if item.problem:
         found.append(Line(f"its database could not be asked: {item.problem}", Tone.WARN, 1))
     elif not item.processes:
         found.append(Line("nothing works on it any more", Tone.FAINT, 1))
     found.append(Line(item.command, indent=1))
     return found
+
+
+def _line(process: Activity) -> Line:
+    doing = f"runs for {process.statement_s:.0f} s: {process.statement}" if process.statement else "runs nothing"
+    waits = f"; waits for {process.waits_for}" if process.waits_for else ""
+    return Line(f"{process.application}, server process {process.process}, {doing}{waits}", Tone.WARN, 1)
