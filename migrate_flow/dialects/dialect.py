@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,8 +156,8 @@ class Dialect(Protocol):
         """A digest of what this statement changes, as it is now; None where that can't be told."""
         ...
 
-    def leftovers(self, connection: Connection) -> frozenset[str]:
-        """Objects that a failed statement left unusable."""
+    def leftovers(self, connection: Connection) -> dict[str, str]:
+        """Objects that are unusable, as a failed statement leaves them: by name, what to know and to do."""
         ...
 
     def waits_for(self, connection: Connection, begun: Begun) -> str:
@@ -169,3 +171,9 @@ class Dialect(Protocol):
     def has_ended(self, connection: Connection, begun: Begun) -> bool:
         """Whether the step's transaction is committed or rolled back, and its server process does nothing for it."""
         ...
+
+
+def mentioned(name: str, texts: Sequence[str]) -> bool:
+    """Whether one of the statements speaks of an object, whatever schema and quotes its name comes with."""
+    bare = name.rpartition(".")[2].strip('"`')
+    return any(re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", text) for text in texts)

@@ -175,8 +175,8 @@ class Sqlite:
     def fingerprint(self, connection: Connection, text: str) -> str | None:
         return None
 
-    def leftovers(self, connection: Connection) -> frozenset[str]:
-        return frozenset()
+    def leftovers(self, connection: Connection) -> dict[str, str]:
+        return {}
 
     def waits_for(self, connection: Connection, begun: Begun) -> str:
         return ""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.trace import Durability, Journaled, Trace
-from migrate_flow.dialects.dialect import Begun, Dialect
+from migrate_flow.dialects.dialect import Begun, Dialect, mentioned
 from migrate_flow.errors import TargetError
 
 END_GRACE_S = 10.0
@@ -36,7 +36,7 @@ class Supervisor:
     @staticmethod
     def on(connection: Connection, dialect: Dialect, attempt: str) -> Supervisor:
         dialect.watch(connection)
-        return _done(connection, Supervisor(connection, dialect, attempt, dialect.leftovers(connection)))
+        return _done(connection, Supervisor(connection, dialect, attempt, frozenset(dialect.leftovers(connection))))
 
     def note(self, item: Journaled) -> None:
         with self._turn():
@@ -73,9 +73,13 @@ class Supervisor:
     def trace(self) -> Trace:
         with self._turn():
             found = self.dialect.tables.read_trace(self.connection, self.attempt)
-            fresh = self.dialect.leftovers(self.connection) - self.leftovers
-            found = replace(probed(self.dialect, self.connection, found), leftovers=tuple(sorted(fresh)))
-            return _done(self.connection, found)
+            found = probed(self.dialect, self.connection, found)
+            fresh = {
+                name: text
+                for name, text in self.dialect.leftovers(self.connection).items()
+                if name not in self.leftovers
+            }
+            return _done(self.connection, replace(found, leftovers=tuple(sorted({*found.leftovers, *fresh.values()}))))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -92,8 +96,12 @@ class Supervisor:
 
 
 def probed(dialect: Dialect, connection: Connection, trace: Trace) -> Trace:
-    """The trace, with what the catalog shows of statements in doubt: whether what they change has changed."""
-    return replace(trace, statements=tuple(_probed(dialect, connection, item) for item in trace.statements))
+    """The trace, with what the catalog shows: whether what statements in doubt change has changed, and unusable
+    objects that statements speak of which did not end well."""
+    statements = tuple(_probed(dialect, connection, item) for item in trace.statements)
+    texts = [item.text for item in statements if item.state is not Durability.DONE]
+    left = dialect.leftovers(connection) if texts else {}
+    return replace(trace, statements=statements, leftovers=tuple(left[name] for name in left if mentioned(name, texts)))
 
 
 def _probed(dialect: Dialect, connection: Connection, item: Journaled) -> Journaled:

@@ -260,7 +260,7 @@ def _record(
     if outcome is Outcome.FAILED and not cause:
         cause = "env.py ended without an error, but nothing was committed"
     if outcome is Outcome.PARTIAL:
-        cause = f"{cause}; {evidence.reason}" if cause else evidence.reason
+        cause = cause or evidence.reason
     if tries > 1 and cause:
         cause = f"{cause} (tried {tries} times)"
     fields = {

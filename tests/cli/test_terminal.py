@@ -54,3 +54,14 @@ def test_colours_only_where_they_are_wanted(project: Project) -> None:
         assert "\x1b" not in shown
         assert all(word in shown for word in piped.split())
     assert max(len(line.rstrip("\r")) for line in plain[0].split("\n")) <= 80
+
+
+def test_a_long_statement_is_shown_while_it_runs(project: Project) -> None:
+    """On a terminal one line that changes; it is gone at the end."""
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT max(i) FROM n"
+    project.script("aaaa", upgrade=f'op.get_bind().exec_driver_sql("{slow}").all()')
+    project.flow("track", actor=ADA)
+    shown = on_a_terminal(project, "--as", ADA, "apply", "--env", "dev")
+    assert "[1/1] aaaa" in shown
+    assert " s  WITH RECURSIVE n(i)" in shown
+    assert "applied in" in shown

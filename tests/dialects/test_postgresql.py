@@ -122,7 +122,7 @@ def test_an_index_that_fails_is_partial_and_goes_on_after_a_decision(
     report = project.json("apply", "--env", "dev", actor=ADA, code=6)
     (step,) = report["steps"]
     assert step["outcome"] == "partial"
-    assert any("left behind: ix" in text for text in step["left"]), step
+    assert any("left behind: the index ix is INVALID" in text for text in step["left"]), step
     name = database_name(urls[0])
     project.flow("apply", "--env", "dev", actor=ADA, code=6)
     postgres.execute("DROP INDEX ix", database=name)

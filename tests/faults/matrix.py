@@ -48,7 +48,13 @@ FAULTS = (
     Fault("F23", "failure at statement k", "everything or nothing", frozenset((SQLITE, POSTGRESQL)), _MANY),
     Fault("F24", "kill in batch_alter_table", "no _alembic_tmp_ table is left", ONLY_SQLITE, _FILE_ONLY),
     Fault("F26", "the database is busy", "bounded wait", ONLY_SQLITE, "see F38"),
-    Fault("F27", "an autocommit block, then failure", "receipts tell what is durable", ONLY_POSTGRESQL, "see F28; F18 to F21"),
+    Fault(
+        "F27",
+        "an autocommit block, then failure",
+        "receipts tell what is durable",
+        ONLY_POSTGRESQL,
+        "see F28; F18 to F21",
+    ),
     Fault("F28", "an autocommit block that the plan does not know", "refused at its entry", ALL),
     Fault("F29", "env.py runs a SELECT before configure()", "refused with the cause"),
     Fault("F30", "env.py begins a transaction before configure()", "refused with the cause"),
@@ -101,5 +107,10 @@ FAULTS = (
     Fault("F86", "the file is swapped between check and run", "the sealed bytes run"),
     Fault("F87", "a helper module is edited after the approval", "stale, with the reason"),
     Fault("F89", "several heads", "refused"),
+    Fault("N01", "the connection breaks before COMMIT arrives", "rolled back, known at once", SERVERS, _NO_SERVER),
+    Fault("N02", "the connection breaks after COMMIT was done", "applied, known at once", SERVERS, _NO_SERVER),
+    Fault(
+        "N03", "a batch operation on a parent table", "child rows survive", ONLY_SQLITE, "ALTER TABLE copies nothing"
+    ),
     Fault("F90", "an approval is revoked between check and intent", "refused"),
 )
