@@ -1,0 +1,137 @@
+"""What is compared. A case prepares its inputs once, and brings them back before every run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.inputs import alembic_project, history
+from benchmarks.measure import CommandFailed, Contender, Result, Workspace, compare
+from benchmarks.peers import ours
+from benchmarks.peers.peer import Job, Peer
+from benchmarks.targets import PostgresTarget, Server, SqliteTarget, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """server: where a case asks for it; peers: those found; runs: measured pairs."""
+
+    space: Workspace
+    peers: Sequence[Peer]
+    runs: int
+    server: Server | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """runs: measured pairs in a full run, unless the command line says otherwise."""
+
+    name: str
+    title: str
+    runs: int
+    measure: Callable[[Bench, str], Iterator[Result]]
+    needs_server: bool = False
+
+
+def _apply_all(kind: str, count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """Every peer against ours: all changes on an empty database."""
+    us = _from_zero(kind, count, bench, case, ours.OURS)
+    for peer in bench.peers:
+        yield compare(bench.space, case, us, _from_zero(kind, count, bench, case, peer), bench.runs)
+
+
+def _from_zero(kind: str, count: int, bench: Bench, case: str, peer: Peer) -> Contender:
+    target = _target(kind, bench, peer)
+    template = bench.space.folder / case / f"{peer.name}-template"
+    prepared = Job(bench.space, template, target, history(count))
+    target.empty()
+    peer.write(prepared)
+    folder = template.with_name(peer.name)
+
+    def check() -> None:
+        found = target.tables(folder)
+        if found != count:
+            raise CommandFailed(f"{peer.name} said that it was done, but {found} of {count} tables are there")
+
+    reset = partial(_restore, template, folder, target)
+    return Contender(peer.name, peer.apply(prepared), folder, peer.environ(target), reset, check)
+
+
+def _one_pending(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """The last revision of a long history whose others were adopted, against `alembic upgrade +1`."""
+    space, target, changes = bench.space, SqliteTarget(), history(count)
+    template = space.folder / case / "template"
+    job = Job(space, template, target, changes)
+    alembic_project(template, changes, target.url)
+    ours.govern(job)
+    space.run(["alembic", "stamp", changes[-2].revision], template)
+    space.run(["migrate-flow", "--as", ours.ADMIN, "adopt", "--env", "dev", "-m", "a long history"], template)
+    ours.track(job)
+
+    def side(name: str, words: Sequence[str]) -> Contender:
+        folder = template.with_name(name)
+
+        def check() -> None:
+            if target.tables(folder) != 1:
+                raise CommandFailed(f"{name} said that it was done, but the table is not there")
+
+        return Contender(name, words, folder, {}, partial(_restore, template, folder, target), check)
+
+    us = side(ours.OURS.name, ours.OURS.apply(job))
+    yield compare(space, case, us, side("alembic", ["alembic", "upgrade", "+1"]), bench.runs)
+
+
+def _status(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """The board of a history that went through the flow, against the one line of `alembic current`."""
+    folder = bench.space.folder / case / "project"
+    job = Job(bench.space, folder, SqliteTarget(), history(count))
+    ours.OURS.write(job)
+    bench.space.run(ours.OURS.apply(job), folder)
+    yield _readers(bench, case, folder, ["migrate-flow", "status"], ["alembic", "current"])
+
+
+def _startup(option: str, bench: Bench, case: str) -> Iterator[Result]:
+    yield _readers(bench, case, bench.space.folder, ["migrate-flow", option], ["alembic", option])
+
+
+def _readers(bench: Bench, case: str, folder: Path, our_words: Sequence[str], their_words: Sequence[str]) -> Result:
+    us, them = Contender(ours.OURS.name, our_words, folder), Contender("alembic", their_words, folder)
+    return compare(bench.space, case, us, them, bench.runs)
+
+
+def _target(kind: str, bench: Bench, peer: Peer) -> Target:
+    if kind == "sqlite":
+        return SqliteTarget()
+    assert bench.server is not None
+    return PostgresTarget(bench.server, f"bench_{peer.name.replace('-', '_')}")
+
+
+def _restore(template: Path, folder: Path, target: Target) -> None:
+    """Always the same paths and the same times of change, so that byte code of the scripts stays good."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(template, folder)
+    target.empty()
+
+
+def cases(short: bool) -> list[Case]:
+    few = 50 if short else 200
+    made = [
+        Case("apply-sqlite", f"{few} from zero, SQLite", 5, partial(_apply_all, "sqlite", few)),
+        Case(
+            "apply-postgresql",
+            f"{few} from zero, PostgreSQL",
+            5,
+            partial(_apply_all, "postgresql", few),
+            True,
+        ),
+    ]
+    for count in (1000,) if short else (1000, 5000):
+        made.append(Case(f"one-of-{count}", f"1 pending of {count}, SQLite", 7, partial(_one_pending, count)))
+    for count in (100,) if short else (100, 1000):
+        made.append(Case(f"status-{count}", f"status at {count}, SQLite", 7, partial(_status, count)))
+    for option in ("version", "help"):
+        made.append(Case(option, f"--{option}", 15, partial(_startup, f"--{option}")))
+    return made
