@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -19,6 +20,7 @@ from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError
+from migrate_flow.services.ports import Remains
 
 Secret = Callable[[str], str | None]
 _SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")
@@ -89,55 +91,75 @@ class DatabaseTarget:
     url: Callable[[], URL]
 
     def observe(self) -> Observation:
+        return self._look(lambda _connection: ()).observation
+
+    def left_by(self, attempt: str) -> Remains:
+        def ask(connection: Connection) -> tuple[Receipt | None, Trace]:
+            tables = self._dialect.tables
+            trace = probed(self._dialect, connection, tables.read_trace(connection, attempt))
+            return tables.read_receipt(connection, attempt), trace
+
+        return self._look(ask)
+
+    def _look(self, more: Callable[[Connection], tuple[Any, ...]]) -> Remains:
+        """One connection for all that is asked at a time: what it shows belongs together."""
         try:
             url = self.url()
             if not speaks(url.get_backend_name(), self.dialect):
-                return Observation(dialect=url.get_backend_name())
-            engine = self._dialect.engine(url, self.root, self.application)
+                return Remains(Observation(dialect=url.get_backend_name()))
+            engine = self._engine()
             if engine is None:
-                return Observation(dialect=self.dialect, server="no database yet")
-            with _disposed(engine), engine.connect() as connection:
-                identity = self._dialect.tables.read_identity(connection)
-                return Observation(
-                    dialect=self._dialect.observed_name(connection),
-                    server=self._dialect.server(connection),
-                    tables=self._dialect.foreign_tables(connection),
-                    identity=identity,
-                    heads=self._dialect.tables.read_heads(connection, identity) if identity else None,
-                    receipt=self._dialect.tables.read_receipt(connection),
-                    obstacle=self._dialect.obstacle(connection),
-                )
+                return Remains(Observation(dialect=self.dialect, server="no database yet"))
+            with engine.connect() as connection:
+                return Remains(self._observed(connection), *more(connection))
         except SQLAlchemyError as error:
-            return Observation(
-                dialect=self.dialect, problem=f"{self.environment} can't be reached: {first_line(error)}"
-            )
+            problem = f"{self.environment} can't be reached: {first_line(error)}"
+            return Remains(Observation(dialect=self.dialect, problem=problem))
         except MigrateFlowError as error:
-            return Observation(dialect=self.dialect, problem=error.message)
+            return Remains(Observation(dialect=self.dialect, problem=error.message))
+
+    def _observed(self, connection: Connection) -> Observation:
+        tables = self._dialect.tables
+        identity = tables.read_identity(connection)
+        return Observation(
+            dialect=self._dialect.observed_name(connection),
+            server=self._dialect.server(connection),
+            tables=self._dialect.foreign_tables(connection),
+            identity=identity,
+            heads=tables.read_heads(connection, identity) if identity else None,
+            receipt=tables.read_receipt(connection),
+            obstacle=self._dialect.obstacle(connection),
+        )
+
+    def _engine(self, *, create: bool = False) -> Engine | None:
+        """One for all our connections, each of them new: an engine learns its server and compiles statements once."""
+        known: Engine | None = self.__dict__.get("_known_engine")
+        if known is None:
+            make = self._dialect.creating_engine if create else self._dialect.engine
+            known = make(self.url(), self.root, self.application)
+            self.__dict__["_known_engine"] = known
+        return known
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._translated():
+            engine = self._engine(create=True)
+            assert engine is not None  # noqa: S101 for the type checker: creating_engine makes one
+            with engine.connect() as connection:
+                yield connection
 
     def claim(self, identity: Identity) -> None:
-        with self._translated():
-            engine = self._dialect.creating_engine(self.url(), self.root, self.application)
-            with _disposed(engine), engine.begin() as connection:
-                self._dialect.prepare(connection)
-                self._dialect.tables.write_identity(connection, identity)
-
-    def left_by(self, attempt: str) -> tuple[Receipt | None, Trace]:
-        with self._translated():
-            engine = self._dialect.engine(self.url(), self.root, self.application)
-            if engine is None:
-                return None, Trace()
-            with _disposed(engine), engine.connect() as connection:
-                tables = self._dialect.tables
-                return tables.read_receipt(connection, attempt), probed(
-                    self._dialect, connection, tables.read_trace(connection, attempt)
-                )
+        with self._connected() as connection:
+            self._dialect.prepare(connection)
+            self._dialect.tables.write_identity(connection, identity)
+            connection.commit()
 
     def activity(self) -> tuple[Activity, ...]:
         with self._translated():
-            engine = self._dialect.engine(self.url(), self.root, self.application)
+            engine = self._engine()
             if engine is None:
                 return ()
-            with _disposed(engine), engine.connect() as connection:
+            with engine.connect() as connection:
                 return self._dialect.activity(connection)
 
     @contextmanager
@@ -154,10 +176,8 @@ class DatabaseTarget:
 
     @contextmanager
     def supervise(self, attempt: str) -> Iterator[Supervisor]:
-        with self._translated():
-            engine = self._dialect.creating_engine(self.url(), self.root, self.application)
-            with _disposed(engine), engine.connect() as connection:
-                yield Supervisor.on(connection, self._dialect, attempt)
+        with self._connected() as connection:
+            yield Supervisor.on(connection, self._dialect, attempt)
 
     def migration_url(self) -> str:
         url = self._dialect.migration_url(self.url(), self.root)
@@ -188,11 +208,3 @@ def first_line(error: BaseException) -> str:
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = " ".join(str(original).split()) or type(original).__name__
     return redact(text)
-
-
-@contextmanager
-def _disposed(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        engine.dispose()

@@ -129,8 +129,9 @@ class Statements:
         self.close_transaction()
         number, digest = self._n + 1, _chained(self._digest, statement)
         text = statement[:LONGEST_KEPT]
-        self._current = Journaled(number, digest, "statement", Durability.IN_DOUBT, text)
-        self._supervisor.note(self._current)
+        item = Journaled(number, digest, "statement", Durability.IN_DOUBT, text)
+        self._supervisor.note(item)
+        self._current = item
         passing(Failpoint.STATEMENT_STARTED)
 
     def _after(self, connection: Connection, *_: Any) -> None:
@@ -144,6 +145,8 @@ class Statements:
             passing(Failpoint.STATEMENT_JOURNALED)
 
     def _failed(self, context: ExceptionContext) -> None:
+        if context.connection is None or not self._mine(context.connection):
+            return  # of our own connection, which asks for tables that may be missing
         current, self._current = self._current, None
         if current is None or context.is_disconnect or not isinstance(context.original_exception, Exception):
             return  # nobody knows what became of it: the catalog may tell

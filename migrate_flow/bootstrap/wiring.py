@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from migrate_flow.alembic_adapter.checkout import Checkout
@@ -78,7 +79,7 @@ def workspace(path: Path | None, wanted: str) -> Workspace:
         book=book,
         scripts=scripts,
         runner=runner(config, scripts),
-        target=lambda name: target(config, name, wired.actor),
+        target=cache(lambda name: target(config, name, wired.actor)),
         signer=signer,
         actor=ring.actor(wanted, book.history.policy),
         verifier=SshsigVerifier(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -33,6 +34,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self._first: float | None = None
+        self.raised: KeyboardInterrupt | None = None
         self._previous: dict[int, Any] = {}
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
@@ -40,16 +42,19 @@ class _Signals:
             note("ending already: what was begun is undone or recorded first")
             return
         self._first = time.monotonic()
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        self.raised = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+        raise self.raised
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _Signals:
         # Outside the main thread an embedding program handles its own signals.
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._raise) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # The exit code is decided: one more, while the interpreter leaves, must not become another.
+            signal.signal(number, handler if self.raised is None else signal.SIG_IGN)
 
 
 class Group(TyperGroup):
@@ -57,16 +62,25 @@ class Group(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
-        with _Signals():
+        _open_streams()
+        with _Signals() as signals:
             try:
                 extra.pop("standalone_mode", None)
                 code = super().main(words, standalone_mode=False, **extra)
+                if code == INTERRUPTED and signals.raised is not None:
+                    code = _ended(signals.raised, words)  # Typer makes an Exit(130) of either signal
             except BaseException as error:
                 code = _ended(error, words)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _ended(error: BaseException, words: Sequence[str]) -> int:

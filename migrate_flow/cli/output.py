@@ -39,8 +39,13 @@ def emit(ctx: typer.Context, document: Document, name: str = "table", output: Pa
         # Nobody reads, or nothing takes it any more. What was done is done, and the exit code still says so.
         if not isinstance(error, BrokenPipeError):
             note(f"the output can't be written: {error.strerror}")
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Nobody takes what is written: without this, the interpreter's last flush would change the exit code."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def check_format(name: str) -> None:
@@ -65,7 +70,7 @@ def note(text: str) -> None:
     try:
         print(safe(redact(text)), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
-        return
+        _give_up(sys.stderr)
 
 
 def show_error(error: MigrateFlowError, *, as_json: bool) -> None:
@@ -75,7 +80,10 @@ def show_error(error: MigrateFlowError, *, as_json: bool) -> None:
         import json
 
         values = {"code": error.code, "message": message, "hint": hint, "where": where}
-        print(json.dumps({"schema": "migrate-flow/error/1", "error": values}, indent=2), flush=True)  # noqa: T201
+        try:
+            print(json.dumps({"schema": "migrate-flow/error/1", "error": values}, indent=2), flush=True)  # noqa: T201
+        except OSError:
+            _give_up(sys.stdout)
         return
     note(f"error: {message}")
     if where:

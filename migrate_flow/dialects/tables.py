@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
     Connection,
+    Engine,
     Integer,
     MetaData,
     String,
@@ -101,7 +103,7 @@ class TargetTables:
 
     def read_identity(self, connection: Connection) -> Identity | None:
         """The identity row; None if the table is missing or empty."""
-        if not connection.dialect.has_table(connection, self.target.name, schema=self.target.schema):
+        if not _is_there(connection, self.target):
             return None
         row = connection.execute(select(self.target)).first()
         return None if row is None else Identity(**row._mapping)
@@ -157,11 +159,11 @@ class TargetTables:
 
     def read_trace(self, connection: Connection, attempt: str) -> Trace:
         """What is committed of an attempt; empty where the tables are missing."""
-        if not connection.dialect.has_table(connection, self.receipt.name, schema=self.receipt.schema):
+        if not _is_there(connection, self.receipt):
             return Trace()
         rows = select(self.receipt.c.segment).where(self.receipt.c.attempt == attempt, ~self.receipt.c.final)
         segments = tuple(connection.execute(rows.order_by(self.receipt.c.segment)).scalars())
-        if not connection.dialect.has_table(connection, self.journal.name, schema=self.journal.schema):
+        if not _is_there(connection, self.journal):
             return Trace(segments)
         found = connection.execute(
             select(self.journal).where(self.journal.c.attempt == attempt).order_by(self.journal.c.n)
@@ -173,7 +175,7 @@ class TargetTables:
 
     def read_receipt(self, connection: Connection, attempt: str | None = None) -> Receipt | None:
         """The receipt of an attempt, or (None) the one with the highest position in the ledger."""
-        if not connection.dialect.has_table(connection, self.receipt.name, schema=self.receipt.schema):
+        if not _is_there(connection, self.receipt):
             return None
         query = select(self.receipt).where(self.receipt.c.final)
         if attempt is not None:
@@ -189,11 +191,26 @@ class TargetTables:
 
     def read_heads(self, connection: Connection, identity: Identity) -> tuple[str, ...]:
         """Rows of Alembic's version table, sorted; empty if there is no such table."""
-        schema = identity.version_schema or None
-        if not connection.dialect.has_table(connection, identity.version_table, schema=schema):
+        table = Table(
+            identity.version_table,
+            MetaData(),
+            Column("version_num", String(32)),
+            schema=identity.version_schema or None,
+        )
+        if not _is_there(connection, table):
             return ()
-        table = Table(identity.version_table, MetaData(), Column("version_num", String(32)), schema=schema)
         return tuple(sorted(connection.execute(select(table.c.version_num)).scalars()))
+
+
+_seen: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
+
+
+def _is_there(connection: Connection, table: Table) -> bool:
+    """Asked once for each engine, while the answer is no: a table that goes in mid run is an error of its own."""
+    found = _seen.setdefault(connection.engine, set())
+    if table.fullname not in found and connection.dialect.has_table(connection, table.name, schema=table.schema):
+        found.add(table.fullname)
+    return table.fullname in found
 
 
 def _row(receipt: Receipt, segment: int, *, final: bool) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, R
     environment = request.environment
     first = look(workspace, environment)
     workspace.signer()
-    if first.observation.problem or first.observation.dialect != first.rules.dialect:
+    seen = first.observation
+    if seen.problem or seen.obstacle or seen.dialect != first.rules.dialect:
         # Nothing to lock: the answer is the plan, with the gate that says why.
         plan = plan_upgrade(workspace, first, request.to)
         record_refusal(workspace, plan)

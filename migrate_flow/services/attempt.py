@@ -275,17 +275,24 @@ def _record(
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost words of what went wrong, redacted, in a bounded number of characters."""
-    if isinstance(error, MigrateFlowError):
-        text = error.message
-    elif isinstance(error, Terminated):
-        text = "terminated"
-    elif isinstance(error, KeyboardInterrupt):
-        text = "interrupted"
-    else:
-        original = getattr(error, "orig", None) or error
-        text = f"{type(original).__name__}: {original}".strip().removesuffix(":")
-        statement = getattr(error, "statement", None)
-        if statement:
-            text += f" [SQL: {' '.join(str(statement).split())}]"
+    """What went wrong, redacted, in a bounded number of characters that the ledger can take."""
+    try:
+        text = _words(error)
+    except Exception:  # a class of the script's own, whose words fail as well
+        text = type(error).__name__
+    text = text.encode(errors="backslashreplace").decode()  # bytes of a foreign name: no UTF-8
     return redact(" ".join(text.split()))[:LONGEST_ERROR]
+
+
+def _words(error: BaseException) -> str:
+    """The innermost ones."""
+    if isinstance(error, MigrateFlowError):
+        return error.message
+    if isinstance(error, Terminated):
+        return "terminated"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    original = getattr(error, "orig", None) or error
+    text = f"{type(original).__name__}: {original}".strip().removesuffix(":")
+    statement = getattr(error, "statement", None)
+    return f"{text} [SQL: {' '.join(str(statement).split())}]" if statement else text

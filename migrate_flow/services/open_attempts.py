@@ -71,7 +71,7 @@ def _look(workspace: Workspace, name: str, target: TargetRecord, attempt: Attemp
         workspace.rules(name)
         database = workspace.target(name)
         processes = database.activity()
-        left = database.left_by(attempt.id)[1].sentences()
+        left = database.left_by(attempt.id).trace.sentences()
     except MigrateFlowError as error:
         problem = error.message
     return OpenAttempt(name, attempt, partial, left, processes, problem)

@@ -113,8 +113,8 @@ class Target(Protocol):
         """Write the identity row (replacing an earlier one) and make the tables for receipts. Raises TargetError."""
         ...
 
-    def left_by(self, attempt: str) -> tuple[Receipt | None, Trace]:
-        """The attempt's final receipt, and what else is durable of it. Raises TargetError."""
+    def left_by(self, attempt: str) -> Remains:
+        """What stands of an attempt. Never raises for a database that is out of reach."""
         ...
 
     def activity(self) -> tuple[Activity, ...]:
@@ -133,6 +133,15 @@ class Target(Protocol):
     def migration_url(self) -> str:
         """The URL with its secret, for Alembic's env.py alone."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """An attempt as its target shows it, at one look. receipt: the final one. trace: what else is durable of it."""
+
+    observation: Observation
+    receipt: Receipt | None = None
+    trace: Trace = field(default_factory=Trace)
 
 
 class Supervisor(Protocol):

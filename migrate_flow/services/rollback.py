@@ -47,7 +47,8 @@ def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None
     environment = request.environment
     first = look(workspace, environment)
     workspace.signer()
-    if first.observation.problem or first.observation.dialect != first.rules.dialect:
+    seen = first.observation
+    if seen.problem or seen.obstacle or seen.dialect != first.rules.dialect:
         plan, _headers = _plan(workspace, first, request)
         record_refusal(workspace, plan)
         return Report(plan, not_run(plan, ()))

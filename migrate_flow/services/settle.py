@@ -10,7 +10,7 @@ from migrate_flow.core.facts import Observation, Receipt
 from migrate_flow.core.history import Attempt
 from migrate_flow.core.plan import Outcome
 from migrate_flow.core.trace import Durability, Trace
-from migrate_flow.errors import MigrateFlowError, UnsettledError
+from migrate_flow.errors import MigrateFlowError, TargetError, UnsettledError
 from migrate_flow.services.ports import Supervisor, Target
 from migrate_flow.services.workspace import Workspace
 
@@ -29,14 +29,13 @@ class Evidence:
 def gather(workspace: Workspace, environment: str, attempt: Attempt, supervisor: Supervisor | None = None) -> Evidence:
     """Reads the target, through a step's supervisor where there is one. Never raises for one that is out of reach."""
     target = workspace.target(environment)
-    observation = target.observe()
+    remains = target.left_by(attempt.id)
+    observation, receipt = remains.observation, remains.receipt
     if observation.problem:
         return Evidence(None, observation, None, observation.problem)
     try:
-        receipt, trace = target.left_by(attempt.id)
-        if supervisor is not None:
-            trace = supervisor.trace()
-        trace = joined(target, attempt, trace)
+        found = remains.trace if supervisor is None or receipt is not None else supervisor.trace()
+        trace = joined(target, attempt, found)
     except MigrateFlowError as error:
         return Evidence(None, observation, None, error.message)
     heads, before = set(observation.heads or ()), set(attempt.from_heads)
@@ -59,8 +58,10 @@ def joined(target: Target, attempt: Attempt, trace: Trace) -> Trace:
     trace = trace.decided({n: Durability(state) for n, state in attempt.stated.items()})
     if attempt.resumes is None:
         return trace
-    _receipt, left = target.left_by(attempt.resumes.id)
-    earlier = joined(target, attempt.resumes, left)
+    left = target.left_by(attempt.resumes.id)
+    if left.observation.problem:
+        raise TargetError(left.observation.problem, hint="migrate-flow recover")
+    earlier = joined(target, attempt.resumes, left.trace)
     by_number = {item.n: item for item in (*earlier.statements, *trace.statements)}
     return replace(
         trace,
