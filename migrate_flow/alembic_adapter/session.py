@@ -96,7 +96,10 @@ class Session:
         self._run_env(once, frame)
 
     def may_retry(self, error: BaseException) -> bool:
-        return self._dialect.may_retry(error)
+        # A lock may be met on our own connection too, which tells it in its own words.
+        return self._dialect.may_retry(error) or (
+            error.__cause__ is not None and self._dialect.may_retry(error.__cause__)
+        )
 
     def _refuse_surprises(self, context: MigrationContext, calls: int) -> None:
         # NOTE: the multidb template begins a transaction on every database first, so that it would be refused for

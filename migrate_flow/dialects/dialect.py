@@ -156,6 +156,10 @@ class Dialect(Protocol):
         """A digest of what this statement changes, as it is now; None where that can't be told."""
         ...
 
+    def all_or_nothing(self, text: str) -> bool:
+        """Whether an error of this statement means that it changed nothing."""
+        ...
+
     def leftovers(self, connection: Connection) -> dict[str, str]:
         """Objects that are unusable, as a failed statement leaves them: by name, what to know and to do."""
         ...

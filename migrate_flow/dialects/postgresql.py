@@ -173,6 +173,9 @@ class Postgresql:
     def fingerprint(self, connection: Connection, text: str) -> str | None:
         return None
 
+    def all_or_nothing(self, text: str) -> bool:
+        return True
+
     def leftovers(self, connection: Connection) -> dict[str, str]:
         names = connection.exec_driver_sql(_INVALID).scalars()
         way_out = "INVALID, not built to its end; drop it first: DROP INDEX CONCURRENTLY"
@@ -183,7 +186,9 @@ class Postgresql:
         return next((item.waits_for for item in found if item.waits_for), "")
 
     def cancel(self, connection: Connection, begun: Begun) -> None:
-        query = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+        # A connection that env.py keeps open is idle in its transaction, and has nothing to cancel.
+        query = """SELECT CASE state WHEN 'active' THEN pg_cancel_backend(pid) ELSE pg_terminate_backend(pid) END
+            FROM pg_stat_activity WHERE pid = %s AND state <> 'idle'"""
         connection.exec_driver_sql(query, (int(begun.process),))
 
     def has_ended(self, connection: Connection, begun: Begun) -> bool:

@@ -6,17 +6,18 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, pool, select, table
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.dialects import filelock
 from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import PREFIX, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
@@ -103,9 +104,16 @@ class Sqlite:
         the pragma is a no-op inside a transaction: so it is set just before BEGIN, and read back.
         """
 
+        begun: list[Connection] = []
+
         def begin(connection: Connection) -> None:
             if connection.dialect.name == "sqlite":
+                begun.append(connection)
                 _begin(connection, frame)
+
+        def interrupt() -> None:
+            for connection in begun:
+                _interrupt(connection)
 
         listeners: tuple[tuple[str, Any], ...] = (
             ("engine_connect", _own_transactions),
@@ -115,7 +123,8 @@ class Sqlite:
         for name, listener in listeners:
             event.listen(Engine, name, listener, retval=name == "before_cursor_execute")
         try:
-            yield
+            with at_signals(interrupt):
+                yield
         finally:
             for name, listener in listeners:
                 event.remove(Engine, name, listener)
@@ -175,6 +184,9 @@ class Sqlite:
     def fingerprint(self, connection: Connection, text: str) -> str | None:
         return None
 
+    def all_or_nothing(self, text: str) -> bool:
+        return True
+
     def leftovers(self, connection: Connection) -> dict[str, str]:
         return {}
 
@@ -204,6 +216,13 @@ def _file(connection: Connection) -> Path:
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
+
+
+def _interrupt(connection: Connection) -> None:
+    """From another thread."""
+    with suppress(SQLAlchemyError, sqlite3.Error):  # closed meanwhile
+        driver = _driver(connection)
+        getattr(driver, "_conn", driver).interrupt()  # aiosqlite has the connection inside
 
 
 def _own_transactions(connection: Connection) -> None:

@@ -50,7 +50,9 @@ class Supervisor:
             self.connection.commit()
 
     def unchanged(self, item: Journaled) -> bool:
-        """Whether the catalog shows no trace of a statement that failed; True where it can't tell."""
+        """Whether a statement that failed changed nothing: by its kind, and by what the catalog shows of it."""
+        if not self.dialect.all_or_nothing(item.text):
+            return False
         with self._turn():
             found = self.dialect.tables.read_trace(self.connection, self.attempt)
             noted = next((other for other in found.statements if other.n == item.n), item)

@@ -22,6 +22,10 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("no-open-attempt", True, "no attempt is open")
     if attempt.may_resume and _goes_on(attempt, facts):
         return Verdict("no-open-attempt", True, f"{attempt.revision} goes on where attempt {attempt.id[:8]} stopped")
+    if attempt.may_resume:
+        reason = f"{attempt.revision} goes on only with the bytes that began, {attempt.manifest[:19]}…"
+        hint = f"check them out; or: migrate-flow recover --env {facts.rules.name} --abandon -m WHAT-YOU-DID"
+        return Verdict("no-open-attempt", False, reason, hint, tuple(facts.policy.people))
     where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
     reason = f"{attempt.by} began {attempt.revision} at {attempt.at:%Y-%m-%d %H:%M} UTC{where}; no outcome yet"
     hint = f"migrate-flow recover --env {facts.rules.name}"

@@ -221,7 +221,9 @@ def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
     }
 
     def recheck(_history: History) -> None:
-        fresh = replace(situation, target=target_record(workspace, work.environment, situation.observation))
+        # The rules too: the policy may have changed.
+        known = target_record(workspace, work.environment, situation.observation)
+        fresh = replace(situation, rules=workspace.rules(work.environment), target=known)
         decision = decide_again(replace(work, situation=fresh), step)
         if not decision.allowed:
             first = decision.blockers[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from migrate_flow.core.entry import Subject
@@ -92,7 +93,7 @@ def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
 def standing_of(workspace: Workspace, revision: str, manifest: Manifest | None, approvals_after: int = 0) -> Standing:
     """approvals_after: approvals up to this position of the ledger don't count (after a rollback)."""
     policy = workspace.policy
-    return stand(
+    standing = stand(
         workspace.history.record(revision),
         manifest.digest if manifest else None,
         policy,
@@ -100,6 +101,23 @@ def standing_of(workspace: Workspace, revision: str, manifest: Manifest | None, 
         now=workspace.book.now(),
         approvals_after=approvals_after,
     )
+    if not standing.stale or manifest is None:
+        return standing
+    changes = _changes(workspace, revision, manifest)
+    return replace(standing, stale=": ".join((standing.stale, *changes)))
+
+
+def _changes(workspace: Workspace, revision: str, manifest: Manifest) -> tuple[str, ...]:
+    """What is not as it was self-reviewed: files by name, and the place in the graph. As one text, or none."""
+    said = workspace.history.record(revision).last_self_review()
+    if said is None:
+        return ()
+    then, now = ({(f.name, f.sha256) for f in said.subjects}, {(f.path, f.sha256) for f in manifest.files})
+    found = [", ".join(sorted({name for name, _sha256 in then ^ now}))]
+    before, here = said.fields.get("down_revision", ()), workspace.scripts.revisions[revision].down_revision
+    if set(before) != set(here):
+        found.append(f"down_revision was {', '.join(before) or None}, is {', '.join(here) or None}")
+    return ("; ".join(found),)
 
 
 def same_bytes(workspace: Workspace, revision: str, said: Attestation) -> None:

@@ -109,7 +109,8 @@ def _settle(
         return _decide(workspace, environment, target, attempt, evidence, settlement)
     as_before = set(evidence.observation.heads or ()) == set(attempt.from_heads)
     if as_before and not partial:
-        _append(workspace, Kind.APPLY_PARTIAL, environment, target, attempt, evidence, {"error": "interrupted"})
+        said = {"error": "interrupted", **_by_hand(settlement)}
+        _append(workspace, Kind.APPLY_PARTIAL, environment, target, attempt, evidence, said)
     raise _partly(environment, attempt, evidence)
 
 
@@ -126,15 +127,18 @@ def _record(
     said = {"outcome": evidence.outcome.value, **fields}
     if settlement.abandon:
         said |= {"decision": "abandoned"}
-    if settlement.why:
-        said |= {"comment": settlement.why}
-    if settlement.end_orphans:
-        said |= {"ended_orphans": True}
+    said |= _by_hand(settlement)
     entry = _append(workspace, Kind.APPLY_RECOVERED, environment, target, attempt, evidence, said)
     passing(Failpoint.RECOVERY_RECORDED)
     return Recovered(
         environment, attempt.id, attempt.revision, attempt.direction, evidence.outcome, evidence.reason, entry.seq
     )
+
+
+def _by_hand(settlement: Settlement) -> dict[str, object]:
+    """What a person did before the evidence was read, and why."""
+    said: dict[str, object] = {"comment": settlement.why} if settlement.why else {}
+    return said | ({"ended_orphans": True} if settlement.end_orphans else {})
 
 
 def _append(

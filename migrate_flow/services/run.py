@@ -95,7 +95,8 @@ def run_all(
         for number, step in enumerate(chosen, start=1):
             observation = target.observe()
             known = target_record(workspace, plan.environment, observation)
-            fresh = replace(situation, observation=observation, target=known)
+            rules = workspace.rules(plan.environment)
+            fresh = replace(situation, rules=rules, observation=observation, target=known)
             work = Work(workspace, fresh, session, identity, plan, allow_ahead)
             decision = decide_again(work, step)
             if not decision.allowed:

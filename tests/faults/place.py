@@ -50,7 +50,7 @@ class Place:
         self.shell.flow("track", actor=ADA)
         return path
 
-    def flow(self, *words: str, code: int = 0, actor: str = ADA) -> Done:
+    def flow(self, *words: str, code: int | None = 0, actor: str = ADA) -> Done:
         return self.shell.flow(*words, code=code, actor=actor)
 
     def json(self, *words: str, code: int = 0, actor: str = ADA) -> dict[str, Any]:

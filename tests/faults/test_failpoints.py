@@ -57,7 +57,7 @@ def settled(place: Place) -> None:
     if place.dialect == MARIADB or place.kinds()[-1] == "apply.partial":
         partly = place.shell.json("status", NEW)["migrations"][0]["applied"]["dev"]
         if partly and partly["state"] in ("open", "partial"):
-            answer = place.shell.flow("recover", "--env", "dev", code=None)
+            answer = place.flow("recover", "--env", "dev", code=None)
             if answer.code == 6:
                 place.recover("--resume", "-m", "the machine went down")
             else:
