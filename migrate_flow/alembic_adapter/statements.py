@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from migrate_flow.core.canonical import sha256
-from migrate_flow.core.trace import Durability, Journaled, shortened
+from migrate_flow.core.trace import OPENED, STATEMENT, TRANSACTION, Durability, Journaled, shortened
 from migrate_flow.dialects import Dialect
 from migrate_flow.dialects.dialect import Begun
 from migrate_flow.errors import TargetError, UnsettledError
@@ -44,6 +44,7 @@ class Statements:
         self._step, self._supervisor, self._running = step, supervisor, running
         self._n, self._digest = 0, ""
         self._pending, self._last = 0, ""  # statements that the next commit makes durable
+        self._opened = 0  # the number of the first of them, in a database that journals
         self._current: Journaled | None = None  # sent, durable by itself, not answered
         self._deaf = False
         self.in_block = False
@@ -71,12 +72,31 @@ class Statements:
 
     def close_transaction(self) -> None:
         """Before a commit: what it makes durable goes into the journal, in the same transaction."""
+        self.require_open()
         if self._pending and (self._dialect.journals or self._begun.blocks or self._step.manifest.in_blocks):
             count = f"{self._pending} statements, the last: " if self._pending > 1 else ""
-            done = Journaled(self._n, self._digest, "transaction", Durability.DONE, count + self._last)
+            done = Journaled(self._n, self._digest, TRANSACTION, Durability.DONE, count + self._last)
             with self.unheard():
-                self._dialect.tables.note(self._connection, self._step.attempt, done)
-        self._pending = 0
+                tables = self._dialect.tables
+                if self._opened:
+                    tables.forget(self._connection, self._step.attempt, self._opened)
+                tables.note(self._connection, self._step.attempt, done)
+        self._pending = self._opened = 0
+
+    def require_open(self) -> None:
+        """Raises UnsettledError where the script has ended the transaction that its last statements began."""
+        if self._opened and self._supervisor.sees(self._opened):
+            raise UnsettledError(
+                "the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from the script"
+            )
+
+    def _open(self, statement: str) -> None:
+        """The first statement that is not durable yet: its row is seen from outside only if somebody commits."""
+        number, digest = self._n + 1, _chained(self._digest, statement)
+        item = Journaled(number, digest, OPENED, Durability.DONE, statement[:LONGEST_KEPT])
+        with self.unheard():
+            self._dialect.tables.note(self._connection, self._step.attempt, item)
+        self._opened = number
 
     @contextmanager
     def unheard(self) -> Iterator[None]:
@@ -116,6 +136,8 @@ class Statements:
         if self._dialect.commits_by_itself(statement, in_block=self.in_block):
             self._start(statement)
         else:
+            if self._dialect.journals and not self._pending:
+                self._open(statement)
             self._pending, self._last = self._pending + 1, statement[:LONGEST_KEPT]
         self._number(statement)
         return statement, parameters
@@ -129,7 +151,7 @@ class Statements:
         self.close_transaction()
         number, digest = self._n + 1, _chained(self._digest, statement)
         text = statement[:LONGEST_KEPT]
-        item = Journaled(number, digest, "statement", Durability.IN_DOUBT, text)
+        item = Journaled(number, digest, STATEMENT, Durability.IN_DOUBT, text)
         self._supervisor.note(item)
         self._current = item
         passing(Failpoint.STATEMENT_STARTED)

@@ -76,6 +76,7 @@ class StepRun:
                 function(**keywords)
             passing(Failpoint.SCRIPT_ENDED)
             # Before the version table is touched: a script that ended its transaction must not commit that too.
+            statements.require_open()
             self._dialect.end_segment(connection, begun)
 
         found.migration_fn = run

@@ -90,7 +90,8 @@ class Facts:
     manifest: of the script in this checkout, empty if it is not here. upstream: the latest word of each upstream
     environment on this revision. missing_ancestors: not applied and not earlier in the same plan.
     conflicting_heads: several heads where one is asked for. downstream: environments further down in which the
-    revision stands, nearest first. traits: of the bytes that would run.
+    revision stands, nearest first. unknown_heads: where the database stands, and this checkout has no script of that
+    name, so that Alembic could not plan an upgrade. traits: of the bytes that would run.
     """
 
     revision: str
@@ -112,4 +113,5 @@ class Facts:
     waived: frozenset[str] = frozenset()
     direction: str = "upgrade"
     downstream: tuple[str, ...] = ()
+    unknown_heads: tuple[str, ...] = ()
     traits: Traits = field(default_factory=Traits)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LONGEST_TEXT = 200
+# Kinds of rows. A statement is durable by itself; a transaction's row comes just before its commit; the row of one
+# that was only opened is durable where the script committed by itself, behind our back.
+STATEMENT, TRANSACTION, OPENED = "statement", "transaction", "opened"
 
 
 class Durability(StrEnum):
@@ -52,6 +55,11 @@ class Trace:
         return tuple(item for item in self.statements if item.state is Durability.IN_DOUBT)
 
     @property
+    def known(self) -> bool:
+        """Whether it is known where the attempt stopped, so that it can go on there."""
+        return bool(self.statements) and all(item.kind != OPENED for item in self.statements)
+
+    @property
     def empty(self) -> bool:
         return not (self.segments or self.durable or self.doubtful or self.leftovers)
 
@@ -67,7 +75,7 @@ class Trace:
 
     def sentences(self) -> tuple[str, ...]:
         """For people, in a bounded number of characters each."""
-        found = [f"durable: {item}" for item in self.durable]
+        found = [f"durable: {item}" + (", maybe more" if item.kind == OPENED else "") for item in self.durable]
         if self.segments and not self.durable:
             count = len(self.segments)
             found.append(f"durable: {'a transaction' if count == 1 else f'{count} transactions'} of the script")

@@ -49,6 +49,12 @@ class Supervisor:
             self.dialect.tables.mark(self.connection, self.attempt, n, state)
             self.connection.commit()
 
+    def sees(self, n: int) -> bool:
+        """Whether the journal's row of this number is durable."""
+        with self._turn():
+            found = self.dialect.tables.read_trace(self.connection, self.attempt)
+            return _done(self.connection, any(item.n == n for item in found.statements))
+
     def unchanged(self, item: Journaled) -> bool:
         """Whether a statement that failed changed nothing: by its kind, and by what the catalog shows of it."""
         if not self.dialect.all_or_nothing(item.text):

@@ -153,6 +153,9 @@ class TargetTables:
             )
         )
 
+    def forget(self, connection: Connection, attempt: str, n: int) -> None:
+        connection.execute(delete(self.journal).where(self.journal.c.attempt == attempt, self.journal.c.n == n))
+
     def mark(self, connection: Connection, attempt: str, n: int, state: Durability) -> None:
         mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == n)
         connection.execute(update(self.journal).where(mine).values(state=state.value))

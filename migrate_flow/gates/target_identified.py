@@ -1,7 +1,8 @@
 """The database that answers is the one that the ledger knows by this environment's name, and stands where the
 ledger says.
 
-Problem: a URL that points elsewhere, a restored or recreated database, or a schema changed outside the flow.
+Problem: a URL that points elsewhere, a restored or recreated database, a schema changed outside the flow, or a
+checkout that lacks the revision where it stands.
 Clears it: a right URL; `migrate-flow adopt --env ENV` for what stands already; `migrate-flow adopt --env ENV
 --new-target -m WHY` for a new database under an old name.
 """
@@ -68,7 +69,11 @@ def _wrong_place(facts: Facts) -> tuple[str, str]:
     if target is None or target.heads is None or seen.heads is None or target.attempt is not None:
         return "", ""  # an open attempt is said by no-open-attempt, and recovery settles it
     if set(target.heads) == set(seen.heads):
-        return _wrong_receipt(facts, target)
+        reason, hint = _wrong_receipt(facts, target)
+        if not reason and facts.unknown_heads:
+            reason = f"it stands at {', '.join(facts.unknown_heads)}, which this checkout does not hold"
+            hint = "git pull, or check out the branch that holds it"
+        return reason, hint
     there, here = ", ".join(seen.heads) or "nothing", ", ".join(target.heads) or "nothing"
     reason = f"its version table says {there}, the ledger says {here}: changed outside the flow"
     return reason, f"migrate-flow adopt --env {facts.rules.name} -m WHY"

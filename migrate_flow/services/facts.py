@@ -104,6 +104,7 @@ def collect(
         signature_problems=signature_problems(workspace, revision),
         waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
         downstream=() if up else downstream(workspace, rules.name, revision),
+        unknown_heads=tuple(head for head in situation.heads if up and head not in workspace.scripts.graph.revisions),
         traits=manifest_traits(manifest, direction) if manifest else Traits(),
     )
 

@@ -153,6 +153,10 @@ class Supervisor(Protocol):
 
     def mark(self, n: int, state: Durability) -> None: ...
 
+    def sees(self, n: int) -> bool:
+        """Whether the journal's row of this number is durable."""
+        ...
+
     def unchanged(self, item: Journaled) -> bool:
         """Whether a statement that failed left no trace."""
         ...

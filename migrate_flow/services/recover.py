@@ -179,7 +179,7 @@ def _decide(
         _require_heads_as_before(environment, attempt, evidence)
         if trace.doubtful:
             raise _partly(environment, attempt, evidence)
-        if not trace.statements:
+        if not trace.known:
             raise _unsettled(
                 environment,
                 attempt,
@@ -208,7 +208,7 @@ def _partly(environment: str, attempt: Attempt, evidence: Evidence) -> Unsettled
     if evidence.trace.doubtful:
         number = evidence.trace.doubtful[0].n
         ways.insert(0, f"look whether it was done, then: {recover_with} --statement {number}=done|not-done -m WHY")
-    elif evidence.trace.statements:
+    elif evidence.trace.known:
         ways.insert(0, f"go on after what is durable: {recover_with} --resume -m WHY, then apply")
     return UnsettledError(
         f"attempt {attempt.id} of {attempt.by} on {attempt.revision} changed {environment} in part: {evidence.reason}",
