@@ -74,7 +74,8 @@ def holds(connection: Connection, pid: int) -> bool:
 
 def take(connection: Connection, database: str, *, end_orphans: bool) -> int:
     """K1, and proof that nothing of an earlier run is left. The server process that holds it. Raises BusyError."""
-    if not tried(connection, SUPERVISOR):
+    # Twice: a holder that leaves between the first try and the look could not be named.
+    if not tried(connection, SUPERVISOR) and not tried(connection, SUPERVISOR):
         holder = _first(activity(connection), "target")
         who = f"{holder.application} (server process {holder.process}), since {holder.since}" if holder else ""
         raise BusyError(

@@ -54,6 +54,7 @@ def adopt(
     target = workspace.target(environment)
     with ExitStack() as stack:
         held = stack.enter_context(target.lock())
+        workspace.book.catch_up()
         if not new_target:
             settle_open(workspace, environment)
         session = stack.enter_context(workspace.runner.session(target.migration_url(), target.dialect, (), held))

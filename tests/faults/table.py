@@ -53,8 +53,8 @@ def _dialects(item: pytest.Item, marker: pytest.Mark) -> list[str]:
     if said:
         return [said] if isinstance(said, str) else list(said)
     parameters = getattr(item, "callspec", None)
-    values = set(parameters.params.values()) if parameters else set()
-    return [name for name in DIALECTS if name in {value for value in values if isinstance(value, str)}]
+    values = {value for value in parameters.params.values() if isinstance(value, str)} if parameters else set()
+    return [name for name in DIALECTS if name in values]
 
 
 def collected() -> Shown:
