@@ -150,13 +150,25 @@ def env_errors(env_py: str) -> Iterator[None]:
 
 
 @contextmanager
+def _empty_folder() -> Iterator[str]:
+    """Where no byte code lies, so that none is trusted."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="migrate-flow-")
+    except OSError as error:
+        hint = "free some space there, or set TMPDIR to another folder"
+        raise TargetError(f"no temporary folder can be made: {error.strerror}", hint=hint, where="TMPDIR") from error
+    with folder as path:
+        yield path
+
+
+@contextmanager
 def surroundings(folder: Path) -> Iterator[None]:
     """The current folder, output, logging and byte code caches as env.py may use them, put back afterwards."""
     here, prefix, no_bytecode = Path.cwd(), sys.pycache_prefix, sys.dont_write_bytecode
     root_logger = logging.getLogger()
     handlers, level = list(root_logger.handlers), root_logger.level
     loggers = {name: log.disabled for name, log in logging.root.manager.loggerDict.items() if hasattr(log, "disabled")}
-    with tempfile.TemporaryDirectory() as empty, contextlib.redirect_stdout(sys.stderr):
+    with _empty_folder() as empty, contextlib.redirect_stdout(sys.stderr):
         os.chdir(folder)
         sys.pycache_prefix, sys.dont_write_bytecode = empty, True
         try:

@@ -16,7 +16,7 @@ _SECRETS: set[str] = set()
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _CREDENTIALS = re.compile(r"(?<=://)([^\s:/@]*):(\S+)@")  # to the last @: rather too much than a part of a password
 _PARAMETERS = re.compile(
-    r"""(?ix) (password|passwd|pwd|identified\s+by) (["']?\s*[=:]\s*|\s+(?=['"]))
+    r"""(?ix) (password|passwd|pwd|(?<!revision\ )identified\s+by) (["']?\s*[=:]\s*|\s+(?=['"]))
     (?: '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | [^\s&;,)]+ )"""
 )
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)

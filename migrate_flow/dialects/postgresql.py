@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from migrate_flow.core.facts import Activity
 from migrate_flow.dialects import postgresql_locks as locks
 from migrate_flow.dialects.dialect import Begun, StepFrame, mentioned
+from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import SCHEMA, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
@@ -102,16 +103,26 @@ class Postgresql:
     @contextmanager
     def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
         seen: list[Engine] = []
+        deaf: list[Any] = []
 
         def settle_in(connection: Connection) -> None:
             if connection.dialect.name == "postgresql":
                 seen.append(connection.engine)
+                if connection.dialect.driver == "psycopg2":
+                    deaf.append(connection.connection.driver_connection)
                 _settle_in(connection, frame)
+
+        def cancel() -> None:
+            for driver_connection in deaf:
+                with suppress(Exception):  # closed meanwhile; its class belongs to a driver that may not be installed
+                    driver_connection.cancel()
 
         # On the Engine class, not the pool: async engines, and those made before, pass here too.
         event.listen(Engine, "engine_connect", settle_in)
         try:
-            yield
+            # psycopg2 waits in C, where a signal is not heard before the statement has ended.
+            with at_signals(cancel):
+                yield
         finally:
             event.remove(Engine, "engine_connect", settle_in)
             for engine in seen:

@@ -57,8 +57,10 @@ def _require_same_past(workspace: Workspace, observation: Observation, environme
     receipt = observation.receipt
     if receipt is None or observation.identity is None or observation.identity.ledger != workspace.history.ledger:
         return
-    head = workspace.history.head
     seen = Head(receipt.ledger_seq, receipt.ledger_hash)
+    if seen.seq > workspace.history.head.seq:
+        workspace.book.catch_up()  # a runner that came before us may have appended since we read
+    head = workspace.history.head
     found = workspace.book.entries([seen.seq]) if seen.seq <= head.seq else []
     if not found or found[0].hash != seen.hash:
         raise LedgerError(

@@ -62,7 +62,7 @@ def test_ctrl_c_ends_the_statement_in_the_server(
     versions = project(shell, pg_url, driver, template)
     body = table("half") + "\nimport threading\n"
     body += f"threading.Timer(1, os.kill, (os.getpid(), {int(signal.SIGINT)})).start()\n"
-    write_script(versions, "aaaa01", upgrade=body + 'op.execute("SELECT pg_sleep(60)")')
+    write_script(versions, "aaaa01", upgrade=body + 'op.execute("SELECT pg_sleep(600)")')
     shell.flow("track")
     shell.flow("apply", "--env", "dev", code=130)
     assert databases.tables(pg_url) == []

@@ -263,7 +263,7 @@ def compare_with_plain_alembic(at: Company) -> None:
 
 def read_the_board(at: Company) -> None:
     board = at.shell.json("status")
-    assert set(board) == {"schema", "ledger", "environments", "migrations", "problems"}
+    assert set(board) == {"schema", "ledger", "environments", "migrations", "attempts", "problems"}
     assert set(board["ledger"]) == {"id", "entries", "head"}
     assert board["environments"] == list(ENVIRONMENTS)
     assert board["ledger"]["entries"] == len(proof.rows(at.shell.folder))

@@ -213,3 +213,8 @@ def test_the_spellings_are_those_that_are_really_used() -> None:
 @pytest.mark.parametrize("text", ["password=s3cret", "a://u:p@ss@h", PEM, "host=db password='x y' user=ada"])
 def test_redacting_again_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+def test_a_revision_is_no_password() -> None:
+    assert redact("Can't locate revision identified by 'aaaa02'") == "Can't locate revision identified by 'aaaa02'"
+    assert "hunter2" not in redact("CREATE USER u IDENTIFIED BY 'hunter2'")

@@ -46,7 +46,7 @@ def place(
     dialect: str = request.param
     if dialect not in _prepared:
         folder = tmp_path_factory.mktemp(f"prepared-{dialect}")
-        made = _governed(dialect, terminal(folder / "shop"), _new_database(dialect, request, folder))
+        made = governed(dialect, terminal(folder / "shop"), new_database(dialect, request, folder))
         write_script(made.versions, FIRST)
         made.flow("track")
         made.flow("apply", "--env", "dev")
@@ -55,34 +55,34 @@ def place(
     first = _prepared[dialect]
     folder = tmp_path / "shop"
     shutil.copytree(first.shell.folder, folder)
-    url = _copied(first, request, tmp_path)
+    url = copied(first, request, tmp_path)
     yield Place(dialect, first.shell.at(folder).under(DEV_URL=url), url)
-    _drop(dialect, request, url)
+    drop(dialect, request, url)
 
 
 @pytest.fixture
 def bare(request: pytest.FixtureRequest, terminal: Terminal, tmp_path: Path) -> Iterator[Place]:
     """A project whose dev is an empty database that the ledger does not know yet."""
-    url = _new_database(request.param, request, tmp_path)
-    yield _governed(request.param, terminal(tmp_path / "shop"), url)
-    _drop(request.param, request, url)
+    url = new_database(request.param, request, tmp_path)
+    yield governed(request.param, terminal(tmp_path / "shop"), url)
+    drop(request.param, request, url)
 
 
-def _governed(dialect: str, shell: Shell, url: str) -> Place:
+def governed(dialect: str, shell: Shell, url: str) -> Place:
     shell = shell.under(DEV_URL=url)
     make_project(shell)
     put_under_the_flow(shell, "dev=env:DEV_URL", team=True)
     return Place(dialect, shell, url)
 
 
-def _new_database(dialect: str, request: pytest.FixtureRequest, folder: Path) -> str:
+def new_database(dialect: str, request: pytest.FixtureRequest, folder: Path) -> str:
     if dialect == SQLITE:
         return f"sqlite:///{folder / 'dev.db'}"
     name = "postgres" if dialect == POSTGRESQL else "mariadb"
     return str(request.getfixturevalue(name).create_database())
 
 
-def _copied(first: Place, request: pytest.FixtureRequest, folder: Path) -> str:
+def copied(first: Place, request: pytest.FixtureRequest, folder: Path) -> str:
     if first.dialect == SQLITE:
         shutil.copy(first.url.removeprefix("sqlite:///"), folder / "dev.db")
         return f"sqlite:///{folder / 'dev.db'}"
@@ -103,6 +103,6 @@ def _copied_mariadb(first: Place, request: pytest.FixtureRequest) -> str:
     return url
 
 
-def _drop(dialect: str, request: pytest.FixtureRequest, url: str) -> None:
+def drop(dialect: str, request: pytest.FixtureRequest, url: str) -> None:
     if dialect != SQLITE:
         request.getfixturevalue("postgres" if dialect == POSTGRESQL else "mariadb").drop_database(url)

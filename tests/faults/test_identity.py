@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import inspect
 
 from tests.acceptance import databases
-from tests.faults.conftest import _copied, _drop, _new_database
+from tests.faults.conftest import copied, drop, new_database
 from tests.faults.matrix import MARIADB, POSTGRESQL, SQLITE
 from tests.faults.place import FIRST, NEW, Place
 from tests.support.alembic_projects import CARLA, attest, edit, table
@@ -33,13 +33,13 @@ def another(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Ite
     def make(kind: str) -> str:
         folder = tmp_path / f"other{len(made)}"
         folder.mkdir()
-        url = _copied(place, request, folder) if kind == "copy" else _new_database(place.dialect, request, folder)
+        url = copied(place, request, folder) if kind == "copy" else new_database(place.dialect, request, folder)
         made.append(url)
         return url
 
     yield make
     for url in made:
-        _drop(place.dialect, request, url)
+        drop(place.dialect, request, url)
 
 
 def _everything(url: str) -> Any:

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import Terminal
-from tests.faults.conftest import _copied, _drop, _governed, _new_database
+from tests.faults.conftest import copied, drop, governed, new_database
 from tests.faults.matrix import DIALECTS, MARIADB, POSTGRESQL, SQLITE
 from tests.faults.place import FIRST, Place
 from tests.faults.sweep import Point, calls_of, require_truth, traced_apply, warm_up
@@ -72,15 +72,15 @@ class Tally:
 @pytest.fixture
 def first(dialect: str, request: pytest.FixtureRequest, terminal: Terminal, tmp_path: Path) -> Iterator[Place]:
     """A project whose dev stands at FIRST, with the next revision waiting."""
-    url = _new_database(dialect, request, tmp_path)
-    place = _governed(dialect, terminal(tmp_path / "first"), url)
+    url = new_database(dialect, request, tmp_path)
+    place = governed(dialect, terminal(tmp_path / "first"), url)
     write_script(place.versions, FIRST)
     place.flow("track")
     place.flow("apply", "--env", "dev")
     place.execute("INSERT INTO t_aaaa01 VALUES (1, 'one')")
     place.second(SCRIPT)
     yield place
-    _drop(dialect, request, url)
+    drop(dialect, request, url)
 
 
 # NOTE: no mark for MariaDB or strace: a test that has two marks that are off would not run for either alone.
@@ -146,7 +146,7 @@ def _try(first: Place, point: Point, request: pytest.FixtureRequest, folder: Pat
 def _copy(first: Place, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
     folder.mkdir()
     shutil.copytree(first.shell.folder, folder / "shop")
-    url = _copied(first, request, folder)
+    url = copied(first, request, folder)
     yield replace(first, shell=first.shell.at(folder / "shop").under(DEV_URL=url), url=url)
-    _drop(first.dialect, request, url)
+    drop(first.dialect, request, url)
     shutil.rmtree(folder)

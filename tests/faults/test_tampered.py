@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance import databases
-from tests.faults.conftest import _copied, _drop
+from tests.faults.conftest import copied, drop
 from tests.faults.matrix import SQLITE
 from tests.faults.place import BEFORE, FIRST, NEW, Place
 from tests.support import proof
@@ -205,7 +205,7 @@ def test_the_target_is_restored_from_an_old_backup(
     """The ledger says that the second stands; the database has never heard of it."""
     place.second(SCRIPT)
     (tmp_path / "backup").mkdir()
-    backup = _copied(place, request, tmp_path / "backup")
+    backup = copied(place, request, tmp_path / "backup")
     place.apply()
     restored = Place(place.dialect, place.shell.under(DEV_URL=backup), backup)
     report = restored.apply(code=1)
@@ -220,7 +220,7 @@ def test_the_target_is_restored_from_an_old_backup(
     intents = [proof.predicate(row)["attempt"] for row in proof.rows(place.shell.folder) if _intent(row)]
     assert len(intents) == len(set(intents)) == len(first) + 1
     restored.applied_once()
-    _drop(place.dialect, request, backup)
+    drop(place.dialect, request, backup)
 
 
 def _intent(row: dict[str, Any]) -> bool:
@@ -234,11 +234,11 @@ def test_the_backup_is_from_the_middle_of_an_attempt(
     """Restored to before an attempt whose outcome is not known yet: recovery finds it clean, and it runs anew."""
     place.second(SCRIPT)
     (tmp_path / "backup").mkdir()
-    backup = _copied(place, request, tmp_path / "backup")
+    backup = copied(place, request, tmp_path / "backup")
     place.failing("step-committed:kill").flow("apply", "--env", "dev", code=-9)
     restored = Place(place.dialect, place.shell.under(DEV_URL=backup), backup)
     assert databases.contents(backup) == BEFORE
     report = restored.apply()
     assert [item["outcome"] for item in report["recovered"]] == ["failed"]
     restored.applied_once()
-    _drop(place.dialect, request, backup)
+    drop(place.dialect, request, backup)

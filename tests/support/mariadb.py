@@ -138,7 +138,15 @@ class MariadbServer:
             return probe.connect_ex(str(self.socket)) == 0
 
     def _make_data(self, install: str) -> None:
-        how = ["--no-defaults", f"--datadir={self.folder}/data", *INNODB, "--skip-name-resolve", "--skip-test-db"]
+        # Two of them at once would meet in the system's own folder for temporary files.
+        how = [
+            "--no-defaults",
+            f"--datadir={self.folder}/data",
+            f"--tmpdir={self.folder}",
+            *INNODB,
+            "--skip-name-resolve",
+            "--skip-test-db",
+        ]
         how += ["--auth-root-authentication-method=normal"]  # root has no password: the socket's folder is closed
         made = subprocess.run([install, *how], check=False, stdin=subprocess.DEVNULL, **as_server(self.folder))
         if made.returncode != 0:

@@ -16,7 +16,7 @@ LEDGER = Path(".migrate-flow", "ledger.db")
 
 def rows(project: Path) -> list[dict[str, Any]]:
     """Every entry's columns, read straight from the file, oldest first."""
-    with closing(sqlite3.connect(f"file:{project / LEDGER}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{(project / LEDGER).absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute("SELECT * FROM entry ORDER BY seq")]
 
