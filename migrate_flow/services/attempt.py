@@ -7,11 +7,11 @@ import random
 import socket
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from migrate_flow.core.entry import Draft, Entry, Kind
-from migrate_flow.core.facts import Identity
+from migrate_flow.core.facts import Identity, Observation
 from migrate_flow.core.history import Attempt, History
 from migrate_flow.core.plan import Outcome, Plan, PlannedStep
 from migrate_flow.core.redaction import redact
@@ -39,7 +39,8 @@ _SIGNALS = (KeyboardInterrupt, GeneratorExit)
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A step after the run. error: the cause of a failure, redacted. tries: how often it was begun."""
+    """A step after the run. error: the cause of a failure, redacted. tries: how often it was begun. seen: the target
+    afterwards."""
 
     step: PlannedStep
     outcome: Outcome
@@ -48,6 +49,7 @@ class Ran:
     attempt: str = ""
     left: tuple[str, ...] = ()
     tries: int = 1
+    seen: Observation | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,7 @@ def _record(
     }
     record_outcome(work.workspace, kind, tuple(subjects(step.manifest)), fields, attempt, work.environment)
     left = evidence.trace.sentences() if outcome is Outcome.PARTIAL else ()
-    return Ran(step, outcome, round(duration, 3), cause, attempt.id, left, tries)
+    return Ran(step, outcome, round(duration, 3), cause, attempt.id, left, tries, evidence.observation)
 
 
 def _cause(error: BaseException) -> str:

@@ -93,7 +93,8 @@ def run_all(
     with workspace.runner.session(url, situation.rules.dialect, manifests, held, headers) as session:
         identity = _identify(workspace, situation, session)
         for number, step in enumerate(chosen, start=1):
-            observation = target.observe()
+            # Behind a step the target was just looked at, and we hold its lock; the step checks the heads once more.
+            observation = (ran[-1].seen if ran else None) or target.observe()
             known = target_record(workspace, plan.environment, observation)
             rules = workspace.rules(plan.environment)
             fresh = replace(situation, rules=rules, observation=observation, target=known)

@@ -49,6 +49,13 @@ def midway() -> Scribe:
     return scribe
 
 
+def stopped() -> Scribe:
+    """Partly applied, and somebody decided that it goes on."""
+    scribe = midway()
+    scribe.ends(Kind.APPLY_RECOVERED, env="production", outcome="partial", decision="resume", heads=["older"])
+    return scribe
+
+
 def replaced() -> Scribe:
     scribe = known()
     scribe.says(ADA, Kind.TARGET_REPLACED, environment="production", target=uuid("new production"))
@@ -191,6 +198,16 @@ CASES = (
         False,
         rf"ada@example.com began {REV} at 2026-11-02 \d\d:\d\d UTC on ci-7, process 4711; no outcome yet",
         "migrate-flow recover --env production",
+        EVERYBODY,
+    ),
+    Case("no-open-attempt", "goes on", lambda: facts(stopped()), True, f"{REV} goes on where attempt a1 stopped"),
+    Case(
+        "no-open-attempt",
+        "goes on with other bytes",
+        lambda: facts(stopped(), manifest=digest("edited since")),
+        False,
+        f"{REV} goes on only with the bytes that began, sha256:.*",
+        "check them out; or: migrate-flow recover --env production --abandon -m WHAT-YOU-DID",
         EVERYBODY,
     ),
     Case("policy-current", "in force", facts, True, "policy 1 is in force"),
