@@ -76,7 +76,6 @@ class StepRun:
                 function(**keywords)
             passing(Failpoint.SCRIPT_ENDED)
             # Before the version table is touched: a script that ended its transaction must not commit that too.
-            statements.require_open()
             self._dialect.end_segment(connection, begun)
 
         found.migration_fn = run
@@ -101,7 +100,9 @@ class StepRun:
             self._allow_block()
             connection = online(context)
             statements.close_transaction()
-            self._dialect.end_segment(connection, begun)
+            with statements.unheard():
+                self._dialect.end_segment(connection, begun)
+                self._dialect.tables.close_segment(connection, self._step.attempt, begun.blocks)
             begun.blocks += 1
             with alembics_own():
                 passing(Failpoint.SEGMENT_COMMITTED)
@@ -114,6 +115,7 @@ class StepRun:
                 self._dialect.begin_segment(connection, begun)
                 if not self._dialect.journals:
                     self._dialect.tables.begin_segment(connection, self._receipt(()), begun.blocks)
+            statements.open_transaction()
             passing(Failpoint.SEGMENT_BEGUN)
 
         context.autocommit_block = autocommit_block  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ _PARAMETERS = re.compile(
     r"""(?ix) (password|passwd|pwd|(?<!revision\ )identified\s+by) (["']?\s*[=:]\s*|\s+(?=['"]))
     (?: '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | [^\s&;,)]+ )"""
 )
+_IN_SQL = re.compile(r"""(?ix) (\bpassword\s*\(\s*) (?: '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" )""")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
@@ -48,4 +49,4 @@ def redact(text: str) -> str:
     for secret in sorted(_SECRETS, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = _CREDENTIALS.sub(rf"\1:{MASK}@", text)
-    return _PARAMETERS.sub(rf"\1\2{MASK}", text)
+    return _PARAMETERS.sub(rf"\1\2{MASK}", _IN_SQL.sub(rf"\1{MASK}", text))

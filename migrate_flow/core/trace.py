@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from migrate_flow.core.redaction import redact
+
 LONGEST_TEXT = 200
 # Kinds of rows. A statement is durable by itself; a transaction's row comes just before its commit; the row of one
 # that was only opened is durable where the script committed by itself, behind our back.
@@ -39,8 +41,8 @@ class Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """segments: transactions of the attempt that were committed. statements: in order. leftovers: objects that a
-    failed statement left unusable."""
+    """segments: transactions of the attempt that the script committed by itself. statements: in order. leftovers:
+    objects that a failed statement left unusable."""
 
     segments: tuple[int, ...] = ()
     statements: tuple[Journaled, ...] = ()
@@ -57,7 +59,7 @@ class Trace:
     @property
     def known(self) -> bool:
         """Whether it is known where the attempt stopped, so that it can go on there."""
-        return bool(self.statements) and all(item.kind != OPENED for item in self.statements)
+        return bool(self.statements) and not self.segments and all(item.kind != OPENED for item in self.statements)
 
     @property
     def empty(self) -> bool:
@@ -75,15 +77,15 @@ class Trace:
 
     def sentences(self) -> tuple[str, ...]:
         """For people, in a bounded number of characters each."""
-        found = [f"durable: {item}" + (", maybe more" if item.kind == OPENED else "") for item in self.durable]
-        if self.segments and not self.durable:
-            count = len(self.segments)
-            found.append(f"durable: {'a transaction' if count == 1 else f'{count} transactions'} of the script")
+        found = [f"durable: {item}" for item in self.durable if item.kind != OPENED]
+        if self.segments or any(item.kind == OPENED for item in self.statements):
+            found.append("durable: what the script committed by itself, which is not known in full")
         found += [f"in doubt: {item}" for item in self.doubtful]
         found += [f"failed: {item}" for item in self.statements if item.state is Durability.NOT_DONE]
         return (*found, *(f"left behind: {text}" for text in self.leftovers))
 
 
 def shortened(text: str) -> str:
-    line = " ".join(text.split())
+    """One line of a bounded length, without secrets: statements may hold passwords."""
+    line = " ".join(redact(text).split())
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('information_
   AND n.nspname !~ '^pg_' AND NOT EXISTS (
     SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1 LIMIT 4"""
+_BY_PARTS = re.compile(r"\A\s*(?:call|cluster|do|reindex|select|vacuum|with)\b|;\s*\S", re.I)
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 _XID = "SELECT pg_current_xact_id()::text"
 
@@ -185,7 +187,8 @@ class Postgresql:
         return None
 
     def all_or_nothing(self, text: str) -> bool:
-        return True
+        # These may commit on their way; several statements at once are one transaction, until one of these is among.
+        return not _BY_PARTS.search(text)
 
     def leftovers(self, connection: Connection) -> dict[str, str]:
         names = connection.exec_driver_sql(_INVALID).scalars()

@@ -86,9 +86,9 @@ class Sqlite:
     @contextmanager
     def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
         # A killed process leaves nothing running: there are no orphans.
-        path = _path(url, root)
+        path = _path(url, root).resolve()
         with filelock.held(_lock_file(path), application, path.name):
-            yield str(path.resolve())
+            yield str(path)
 
     def holds(self, connection: Connection, held: object) -> bool:
         return str(_file(connection).resolve()) == held
@@ -169,7 +169,9 @@ class Sqlite:
                 )
 
     def before_statement(self, connection: Connection, begun: Begun, text: str) -> None:
-        """Nothing: the file's lock stands until the transaction ends."""
+        # Outside of a transaction SQLite would make each statement durable at once.
+        if not _driver(connection).in_transaction:
+            raise UnsettledError("the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from it")
 
     def commits_by_itself(self, text: str, *, in_block: bool) -> bool:
         return False

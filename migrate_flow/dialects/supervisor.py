@@ -41,7 +41,9 @@ class Supervisor:
     def note(self, item: Journaled) -> None:
         with self._turn():
             before = self.dialect.fingerprint(self.connection, item.text)
-            self.dialect.tables.note(self.connection, self.attempt, replace(item, before=before))
+            # The digest proves which statement it was; a password in its text would lie there for ever.
+            noted = replace(item, before=before, text=redact(item.text))
+            self.dialect.tables.note(self.connection, self.attempt, noted)
             self.connection.commit()
 
     def mark(self, n: int, state: Durability) -> None:

@@ -30,6 +30,7 @@ from migrate_flow.core.trace import Durability, Journaled, Trace
 
 SCHEMA = "migrate_flow"
 PREFIX = "migrate_flow_"
+CLOSED = '"closed"'
 # A receipt in a table without transactions would prove nothing. The journal takes any statement's text, whatever
 # the database's own character set is.
 _INNODB: Any = {
@@ -123,8 +124,13 @@ class TargetTables:
         )
 
     def begin_segment(self, connection: Connection, receipt: Receipt, segment: int) -> None:
-        """The first act of a transaction: its row, not final."""
+        """The first act of a transaction: its row, not final, in place of one from an earlier try."""
+        connection.execute(delete(self.receipt).where(self._segment(receipt.attempt, segment), ~self.receipt.c.final))
         connection.execute(insert(self.receipt).values(_row(receipt, segment, final=False)))
+
+    def close_segment(self, connection: Connection, attempt: str, segment: int) -> None:
+        """The last act before an autocommit block: this commit is ours, and what it holds is in the journal."""
+        connection.execute(update(self.receipt).where(self._segment(attempt, segment)).values(to_heads=CLOSED))
 
     def write_receipt(self, connection: Connection, receipt: Receipt, segment: int) -> bool:
         """The last act of a step. False where the row that its transaction began with is gone."""
@@ -156,6 +162,10 @@ class TargetTables:
     def forget(self, connection: Connection, attempt: str, n: int) -> None:
         connection.execute(delete(self.journal).where(self.journal.c.attempt == attempt, self.journal.c.n == n))
 
+    def has(self, connection: Connection, attempt: str, n: int) -> bool:
+        mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == n)
+        return connection.execute(select(self.journal.c.n).where(mine)).first() is not None
+
     def mark(self, connection: Connection, attempt: str, n: int, state: Durability) -> None:
         mine = and_(self.journal.c.attempt == attempt, self.journal.c.n == n)
         connection.execute(update(self.journal).where(mine).values(state=state.value))
@@ -164,7 +174,9 @@ class TargetTables:
         """What is committed of an attempt; empty where the tables are missing."""
         if not _is_there(connection, self.receipt):
             return Trace()
-        rows = select(self.receipt.c.segment).where(self.receipt.c.attempt == attempt, ~self.receipt.c.final)
+        rows = select(self.receipt.c.segment).where(
+            self.receipt.c.attempt == attempt, ~self.receipt.c.final, self.receipt.c.to_heads != CLOSED
+        )
         segments = tuple(connection.execute(rows.order_by(self.receipt.c.segment)).scalars())
         if not _is_there(connection, self.journal):
             return Trace(segments)
