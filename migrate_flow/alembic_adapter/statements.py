@@ -30,14 +30,15 @@ _CALLS = re.compile(r"([\w.$]+)\s*\(")
 _PURE = frozenset(
     (
         "select", "in", "exists", "values", "any", "all", "some", "and", "or", "not", "on", "as", "over", "from",
-        "where", "when", "then", "else", "by", "union", "except", "intersect", "count", "sum", "min", "max", "avg", "coalesce",
-        "nullif", "ifnull", "if", "cast", "convert", "concat", "lower", "upper", "length", "char_length", "trim",
-        "substr", "substring", "replace", "round", "abs", "floor", "ceil", "greatest", "least", "database", "schema",
-        "version", "now", "current_timestamp", "date", "row_number", "rank", "group_concat", "string_agg", "array_agg",
-        "json_agg", "to_regclass", "current_schema", "current_database", "pg_table_is_visible", "format_type",
-        "pg_get_expr", "pg_get_constraintdef", "pg_get_indexdef", "pg_catalog.format_type", "pg_catalog.pg_get_expr",
-        "pg_catalog.pg_table_is_visible", "pg_catalog.pg_get_constraintdef", "unnest", "array", "generate_subscripts",
-        "varchar", "char", "integer", "numeric", "decimal", "obj_description", "col_description", "pg_sleep", "sleep",
+        "where", "when", "then", "else", "by", "union", "except", "intersect", "count", "sum", "min", "max", "avg",
+        "coalesce", "nullif", "ifnull", "if", "cast", "convert", "concat", "lower", "upper", "length", "char_length",
+        "trim", "substr", "substring", "replace", "round", "abs", "floor", "ceil", "greatest", "least", "database",
+        "schema", "version", "now", "current_timestamp", "date", "row_number", "rank", "group_concat", "string_agg",
+        "array_agg", "json_agg", "to_regclass", "current_schema", "current_database", "pg_table_is_visible",
+        "format_type", "pg_get_expr", "pg_get_constraintdef", "pg_get_indexdef", "pg_catalog.format_type",
+        "pg_catalog.pg_get_expr", "pg_catalog.pg_table_is_visible", "pg_catalog.pg_get_constraintdef", "unnest",
+        "array", "generate_subscripts", "varchar", "char", "integer", "numeric", "decimal", "obj_description",
+        "col_description", "pg_sleep", "sleep",
     )
 )  # fmt: skip
 _OURS = re.compile(r"\bmigrate_flow(_(target|receipt|journal|holder))?\b", re.I)

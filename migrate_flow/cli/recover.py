@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
 from migrate_flow.core.trace import Durability
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.services.recover import Settlement
 
 
 def recover(
@@ -46,10 +49,18 @@ def recover(
         deciding = "--abandon, --resume, --statement or --terminate-orphan"
         raise UsageError(
             f"a decision ({deciding}) and its reason (-m) belong together",
-            hint=f"migrate-flow recover --env {env} --abandon -m WHY",
+            hint=f"migrate-flow recover --env {env} {_given(settlement)} -m WHY",
         )
     found = run(workspace(ctx, actor, format_name), env, settlement)
     emit(ctx, applying.recovered(env, found), format_name, output)
+
+
+def _given(settlement: Settlement) -> str:
+    """The options as they were given, to be pasted."""
+    said = {Durability.DONE: "done", Durability.NOT_DONE: "not-done"}
+    words = [f"--statement {n}={said[state]}" for n, state in settlement.stated.items()]
+    words += ["--abandon"] * settlement.abandon + ["--resume"] * settlement.resume
+    return " ".join([*words, *["--terminate-orphan"] * settlement.end_orphans]) or "--abandon"
 
 
 def _stated(words: list[str]) -> dict[int, Durability]:

@@ -88,7 +88,7 @@ class Facts:
 
     actor: whose key would sign, empty if none is here. target: what the ledger knows of the observed database.
     manifest: of the script in this checkout, empty if it is not here. upstream: the latest word of each upstream
-    environment on this revision. missing_ancestors: not applied and not earlier in the same plan.
+    environment on this revision. missing_ancestors: not applied and not earlier in the same plan. earlier: what is.
     conflicting_heads: several heads where one is asked for. downstream: environments further down in which the
     revision stands, nearest first. unknown_heads: where the database stands, and this checkout has no script of that
     name, so that Alembic could not plan an upgrade. traits: of the bytes that would run.
@@ -107,6 +107,7 @@ class Facts:
     observation: Observation
     target: TargetRecord | None
     missing_ancestors: tuple[str, ...] = ()
+    earlier: frozenset[str] = frozenset()
     upstream: Mapping[str, Application | None] = field(default_factory=dict)
     conflicting_heads: tuple[str, ...] = ()
     signature_problems: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from migrate_flow.core.history import (
     TargetRecord,
 )
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
+from migrate_flow.core.trace import Durability
 
 
 def record_of(history: History, said: Attestation) -> RevisionRecord:
@@ -93,6 +94,8 @@ def _outcome(history: History, said: Attestation) -> None:
     attempt = target.attempt if target else None
     if not said.flaw and (attempt is None or attempt.id != said.fields["attempt"]):
         said.flaw = "an outcome without an open attempt of that number"
+    if not said.flaw and target is not None and attempt is not None:
+        said.flaw = _no_outcome(history, environment, target, said, attempt)
     if said.flaw or target is None or attempt is None:
         history.flawed.append(said)
         return
@@ -101,7 +104,7 @@ def _outcome(history: History, said: Attestation) -> None:
     if state is Applied.PARTIAL:
         # A partial change stays an open attempt: nothing else may run before somebody settles it.
         target.put(_application(said, attempt, state))
-        target.attempt = _decided(history, environment, said, attempt)
+        target.attempt = _decided(said, attempt)
         return
     if attempt.direction == "downgrade" and state is Applied.APPLIED:
         state = Applied.ROLLED_BACK
@@ -116,11 +119,34 @@ def _outcome(history: History, said: Attestation) -> None:
         target.put(_application(said, attempt, state))
 
 
-def _decided(history: History, environment: EnvironmentRecord, said: Attestation, attempt: Attempt) -> Attempt:
-    """The attempt with what somebody who may apply there stated of it."""
+def _no_outcome(
+    history: History, environment: EnvironmentRecord, target: TargetRecord, said: Attestation, attempt: Attempt
+) -> str:
+    """Why an entry is no outcome of this attempt; empty if it is. Evidence may be recorded by anybody in the policy, a
+    decision only by who may apply there."""
+    kind, fields = Kind(said.kind), said.fields
+    if kind in (Kind.APPLY_APPLIED, Kind.APPLY_FAILED) and said.actor != attempt.by:
+        return f"{said.actor} did not make this attempt: what another finds is a recovery"
+    outcome = fields.get("outcome") if kind is Kind.APPLY_RECOVERED else _OUTCOMES[kind].value
+    if outcome not in (Applied.APPLIED, Applied.FAILED, Applied.PARTIAL):
+        return f"{outcome!r} is no outcome"
+    stated = fields.get("statements", {})
+    if not isinstance(stated, Mapping) or not all(
+        str(n).isdigit() and state in (Durability.DONE, Durability.NOT_DONE) for n, state in stated.items()
+    ):
+        return "what it states of statements can't be understood"
+    known = target.applications.get(attempt.revision)
+    partial = known is not None and known.state is Applied.PARTIAL and known.attempt == attempt.id
+    closes = partial and outcome == Applied.FAILED
+    decides = closes or bool(stated) or bool(fields.get("decision")) or bool(fields.get("ended_orphans"))
     rules = history.policy.environments.get(environment.name)
-    if rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
-        return attempt
+    if decides and rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
+        return f"{said.actor} may not decide on an attempt in {environment.name}"
+    return ""
+
+
+def _decided(said: Attestation, attempt: Attempt) -> Attempt:
+    """The attempt with what was stated of it."""
     stated = {int(n): state for n, state in said.fields.get("statements", {}).items()}
     may_resume = attempt.may_resume or said.fields.get("decision") == "resume"
     return replace(attempt, stated={**attempt.stated, **stated}, may_resume=may_resume)

@@ -65,12 +65,14 @@ class Trace:
     def empty(self) -> bool:
         return not (self.segments or self.durable or self.doubtful or self.leftovers)
 
-    def decided(self, said: Mapping[int, Durability]) -> Trace:
-        """With what a person stated of the statements in doubt."""
+    def decided(self, said: Mapping[int, Durability], again: frozenset[int] = frozenset()) -> Trace:
+        """With what a person stated of the statements in doubt. again: numbers that were stated before."""
         return replace(
             self,
             statements=tuple(
-                replace(item, state=said.get(item.n, item.state)) if item.state is Durability.IN_DOUBT else item
+                replace(item, state=said.get(item.n, item.state))
+                if item.state is Durability.IN_DOUBT or item.n in again
+                else item
                 for item in self.statements
             ),
         )

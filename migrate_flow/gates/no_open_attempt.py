@@ -23,8 +23,13 @@ def judge(facts: Facts) -> Verdict:
     if attempt.may_resume and _goes_on(attempt, facts):
         return Verdict("no-open-attempt", True, f"{attempt.revision} goes on where attempt {attempt.id[:8]} stopped")
     if attempt.may_resume:
-        reason = f"{attempt.revision} goes on only with the bytes that began, {attempt.manifest[:19]}…"
-        hint = f"check them out; or: migrate-flow recover --env {facts.rules.name} --abandon -m WHAT-YOU-DID"
+        reason = (
+            f"the {attempt.direction} of {attempt.revision} goes on first, with the bytes that began, "
+            f"{attempt.manifest[:19]}…"
+        )
+        up = attempt.direction == "upgrade"
+        command = f"apply {attempt.revision} --env {facts.rules.name}" if up else f"rollback --env {facts.rules.name}"
+        hint = f"migrate-flow {command}; or: migrate-flow recover --env {facts.rules.name} --abandon -m WHAT-YOU-DID"
         return Verdict("no-open-attempt", False, reason, hint, tuple(facts.policy.people))
     where = f" on {attempt.operator['host']}, process {attempt.operator['pid']}" if attempt.operator else ""
     reason = f"{attempt.by} began {attempt.revision} at {attempt.at:%Y-%m-%d %H:%M} UTC{where}; no outcome yet"
@@ -33,8 +38,12 @@ def judge(facts: Facts) -> Verdict:
 
 
 def _goes_on(attempt: Attempt, facts: Facts) -> bool:
-    """A decision to go on holds for the very bytes that began."""
-    return facts.revision != attempt.revision or facts.manifest == attempt.manifest
+    """A decision to go on holds for the very bytes that began, in their direction, and for what comes behind them."""
+    if facts.direction != attempt.direction:
+        return False
+    if facts.revision == attempt.revision:
+        return facts.manifest == attempt.manifest
+    return not facts.revision or attempt.revision in facts.earlier
 
 
 GATE = Gate("no-open-attempt", 90, judge, scope=Scope.TARGET, directions=UP | DOWN)

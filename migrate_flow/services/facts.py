@@ -100,6 +100,7 @@ def collect(
         now=workspace.book.now(),
         observation=situation.observation,
         target=situation.target,
+        earlier=earlier,
         missing_ancestors=_missing(workspace, situation, revision, earlier) if up and revision else (),
         upstream={name: history.environment(name).latest(revision) for name in rules.upstream},
         conflicting_heads=conflicting_heads,

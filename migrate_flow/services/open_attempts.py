@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.errors import MigrateFlowError
+from migrate_flow.services.settle import joined
 from migrate_flow.services.workspace import Workspace
 
 
@@ -71,7 +72,7 @@ def _look(workspace: Workspace, name: str, target: TargetRecord, attempt: Attemp
         workspace.rules(name)
         database = workspace.target(name)
         processes = database.activity()
-        left = database.left_by(attempt.id).trace.sentences()
+        left = joined(database, attempt, database.left_by(attempt.id).trace).sentences()
     except MigrateFlowError as error:
         problem = error.message
     return OpenAttempt(name, attempt, partial, left, processes, problem)

@@ -48,6 +48,7 @@ class Recovered:
     outcome: Outcome
     reason: str
     seq: int
+    decision: str = ""
 
 
 def recover(workspace: Workspace, environment: str, settlement: Settlement | None = None) -> list[Recovered]:
@@ -77,6 +78,10 @@ def settle_open(workspace: Workspace, environment: str, settlement: Settlement |
     # Whoever held the lock before may have settled it.
     workspace.book.catch_up()
     found = workspace.history.environment(environment).open_attempts()
+    if found and workspace.rules(environment).personal:
+        # Each developer has a database of one's own: those of others are theirs to settle.
+        seen = workspace.target(environment).observe().identity
+        found = [(target, attempt) for target, attempt in found if seen is None or seen.uuid == target.uuid]
     if found:
         passing(Failpoint.RECOVERY_BEGUN)
     settled = [
@@ -91,8 +96,10 @@ def _settle(
     evidence = gather(workspace, environment, attempt)
     seen = evidence.observation.identity
     if evidence.outcome is not None and (seen is None or seen.uuid != target.uuid):
-        raise _unsettled(environment, attempt, "another database answers than the one that it ran on")
-    if evidence.outcome not in (Outcome.APPLIED, Outcome.FAILED, Outcome.PARTIAL):
+        anew = f"migrate-flow adopt --env {environment} --new-target -m WHY"
+        hint = f"correct its url; or, where that database is gone: {anew}"
+        raise _unsettled(environment, attempt, "another database answers than the one that it ran on", hint)
+    if evidence.outcome is None:
         raise _unsettled(environment, attempt, evidence.reason)
     passing(Failpoint.RECOVERY_EVIDENCE)
     known = target.applications.get(attempt.revision)
@@ -130,8 +137,16 @@ def _record(
     said |= _by_hand(settlement)
     entry = _append(workspace, Kind.APPLY_RECOVERED, environment, target, attempt, evidence, said)
     passing(Failpoint.RECOVERY_RECORDED)
+    decision = "abandon" if settlement.abandon else "resume" if settlement.resume else ""
     return Recovered(
-        environment, attempt.id, attempt.revision, attempt.direction, evidence.outcome, evidence.reason, entry.seq
+        environment,
+        attempt.id,
+        attempt.revision,
+        attempt.direction,
+        evidence.outcome,
+        evidence.reason,
+        entry.seq,
+        decision,
     )
 
 
@@ -165,7 +180,8 @@ def _decide(
     settlement: Settlement,
 ) -> Recovered:
     """What a person states of statements in doubt, and whether the attempt goes on."""
-    doubtful = {item.n for item in evidence.trace.doubtful}
+    # What was stated before can be stated otherwise: the last word counts.
+    doubtful = {item.n for item in evidence.trace.doubtful} | set(attempt.stated)
     if unknown := set(settlement.stated) - doubtful:
         numbers = ", ".join(map(str, sorted(doubtful))) or "none"
         raise UsageError(
@@ -173,7 +189,7 @@ def _decide(
             hint=f"in doubt: {numbers}; migrate-flow status",
             where="--statement",
         )
-    trace = evidence.trace.decided(settlement.stated)
+    trace = evidence.trace.decided(settlement.stated, again=frozenset(attempt.stated))
     fields: dict[str, object] = {"statements": {str(n): state.value for n, state in settlement.stated.items()} or None}
     if settlement.resume:
         _require_heads_as_before(environment, attempt, evidence)

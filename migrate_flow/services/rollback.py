@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.history import Application, TargetRecord
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import Refused, ScriptError
@@ -15,7 +16,7 @@ from migrate_flow.services.applied_bytes import applied_header, applied_manifest
 from migrate_flow.services.facts import Situation, collect, look
 from migrate_flow.services.plan import commits_in_parts, stored_sql, surroundings_changed
 from migrate_flow.services.progress import Progress
-from migrate_flow.services.recover import settle_open
+from migrate_flow.services.recover import Settlement, settle_open
 from migrate_flow.services.review import require_comment
 from migrate_flow.services.run import Report, not_run, record_refusal, run_all
 from migrate_flow.services.workspace import Workspace
@@ -54,7 +55,7 @@ def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None
         return Report(plan, not_run(plan, ()))
     with workspace.target(environment).lock() as held:
         passing(Failpoint.LOCKED)
-        recovered = settle_open(workspace, environment)
+        recovered = settle_open(workspace, environment, Settlement(resuming=True))
         for item in recovered:
             yield Progress("recovered", item.revision, item.reason, outcome=item.outcome)
         situation = look(workspace, environment)
@@ -78,13 +79,14 @@ def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None
 def _plan(workspace: Workspace, situation: Situation, request: Request) -> tuple[Plan, list[Revision]]:
     """The plan, and the graph to run it on: what stands in the target, as it was applied."""
     target = situation.target
-    applications = [target.applications[rev] for rev in sorted(target.standing())] if target else []
+    standing = _standing(target) if target else {}
+    applications = [standing[revision] for revision in sorted(standing)]
     headers = [applied_header(workspace, application) for application in applications]
     graph = RevisionGraph(headers)
     undone = _undone(workspace, graph, request.to)
     steps = []
     for revision in [rev for rev in reversed(graph.order()) if rev in undone]:
-        manifest = applied_manifest(workspace, target.applications[revision]) if target else None
+        manifest = applied_manifest(workspace, standing[revision])
         steps.append(_step(workspace, situation, graph.revisions[revision], manifest, request))
     facts = collect(workspace, situation, "", None, direction=Direction.DOWNGRADE)
     plan = Plan(
@@ -101,6 +103,15 @@ def _plan(workspace: Workspace, situation: Situation, request: Request) -> tuple
         comment=request.why,
     )
     return plan, headers
+
+
+def _standing(target: TargetRecord) -> dict[str, Application]:
+    """What stands, and what was half undone and may go on: as it was applied."""
+    found = {revision: target.applications[revision] for revision in target.standing()}
+    attempt = target.attempt
+    if attempt is not None and attempt.direction == Direction.DOWNGRADE and attempt.before is not None:
+        found[attempt.revision] = attempt.before
+    return found
 
 
 def _undone(workspace: Workspace, graph: RevisionGraph, to: Sequence[str]) -> set[str]:

@@ -39,18 +39,18 @@ def gather(workspace: Workspace, environment: str, attempt: Attempt, supervisor:
     except MigrateFlowError as error:
         return Evidence(None, observation, None, error.message)
     heads, before = set(observation.heads or ()), set(attempt.from_heads)
-    if receipt is not None and set(receipt.to_heads) == heads:
+    if receipt is not None:
+        # Whatever came after it: the next look at the version table tells of that.
         return Evidence(Outcome.APPLIED, observation, receipt, "its receipt stands in the target", trace)
-    if receipt is None and heads == before:
+    if heads == before:
         if trace.empty:
             reason = "no receipt, and the version table is as before"
             return Evidence(Outcome.FAILED, observation, None, reason, trace)
         reason = "no receipt, but a part is durable"
         return Evidence(Outcome.PARTIAL, observation, None, "; ".join((reason, *trace.sentences())), trace)
     was, now = ", ".join(attempt.from_heads) or "nothing", ", ".join(observation.heads or ()) or "nothing"
-    seen = "a receipt, but another version table" if receipt else "no receipt, but another version table"
-    reason = "; ".join((f"{seen} (was {was}, is {now})", *trace.sentences()))
-    return Evidence(Outcome.PARTIAL, observation, receipt, reason, trace)
+    reason = "; ".join((f"no receipt, but another version table (was {was}, is {now})", *trace.sentences()))
+    return Evidence(Outcome.PARTIAL, observation, None, reason, trace)
 
 
 def joined(target: Target, attempt: Attempt, trace: Trace) -> Trace:
@@ -81,7 +81,7 @@ def outcome_fields(environment: str, target: str, attempt: Attempt, evidence: Ev
         "direction": attempt.direction,
         "revision": attempt.revision,
         "manifest": attempt.manifest,
-        "heads": sorted(evidence.observation.heads or ()),
+        "heads": sorted(receipt.to_heads if receipt else evidence.observation.heads or ()),
         "evidence": evidence.reason,
         "left": left or None,
         "receipt": {"at": receipt.at, "ledger_seq": receipt.ledger_seq} if receipt else None,
@@ -98,7 +98,7 @@ def record_outcome(
 ) -> Entry:
     """Raises UnsettledError, naming the attempt, where the ledger can't take the outcome: the next command heals it."""
     try:
-        return workspace.book.append(Draft(kind, subjects, fields))
+        entry = workspace.book.append(Draft(kind, subjects, fields))
     except MigrateFlowError as error:
         raise UnsettledError(
             f"attempt {attempt.id} ({attempt.revision} in {environment}) ended, "
@@ -106,3 +106,11 @@ def record_outcome(
             hint=f"migrate-flow recover --env {environment}",
             where=workspace.book.ledger.describe(),
         ) from error
+    if any(said.seq == entry.seq for said in workspace.history.flawed):
+        raise UnsettledError(
+            f"the outcome of attempt {attempt.id} ({attempt.revision} in {environment}) does not count: "
+            "somebody settled it meanwhile, and maybe otherwise",
+            hint=f"migrate-flow status; migrate-flow log --env {environment}",
+            where=f"entry {entry.seq}",
+        )
+    return entry

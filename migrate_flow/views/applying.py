@@ -188,8 +188,11 @@ def _recovered(item: Recovered) -> dict[str, Any]:
 
 
 def _recovered_line(item: Recovered) -> Line:
-    words = {Outcome.APPLIED: "was applied", Outcome.PARTIAL: "stays open, to go on with the next apply"}
-    word = words.get(item.outcome, "failed and left nothing behind")
+    decided = {"abandon": "is given up: what it left was undone, as stated", "resume": "goes on with the next apply"}
+    shown = {Outcome.APPLIED: "was applied", Outcome.PARTIAL: "stays open: decide with --resume or --abandon"}
+    word = decided.get(item.decision) or shown.get(item.outcome, "failed and left nothing behind")
+    if item.decision == "resume" and item.direction == "downgrade":
+        word = "goes on with the next rollback"
     return Line(
         f"settled: the interrupted attempt on {item.revision} in {item.environment} {word} ({item.reason})",
         _TONES[item.outcome],

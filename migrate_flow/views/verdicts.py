@@ -24,8 +24,8 @@ def values(decision: Decision) -> list[dict[str, Any]]:
 
 def without(decision: Decision, shown: Decision) -> Decision:
     """The verdicts of gates that were not shown before: what is about the target is said once."""
-    known = {verdict.gate for verdict in shown.verdicts}
-    return Decision(tuple(verdict for verdict in decision.verdicts if verdict.gate not in known))
+    known = {(verdict.gate, verdict.passed) for verdict in shown.verdicts}
+    return Decision(tuple(v for v in decision.verdicts if (v.gate, v.passed) not in known))
 
 
 def blockers(decision: Decision, indent: int = 1) -> list[Block]:

@@ -65,6 +65,37 @@ def test_who_may_not_apply_there_decides_nothing() -> None:
     assert attempt(scribe).may_resume
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (Kind.APPLY_RECOVERED, {"outcome": "failed", "decision": "abandoned"}),
+        (Kind.APPLY_RECOVERED, {"outcome": "failed"}),
+        (Kind.APPLY_FAILED, {}),
+        (Kind.APPLY_APPLIED, {}),
+        (Kind.APPLY_RECOVERED, {"outcome": "grandfathered"}),
+        (Kind.APPLY_RECOVERED, {"outcome": "open"}),
+        (Kind.APPLY_RECOVERED, {"outcome": "partial", "statements": {"1": "banana"}}),
+        (Kind.APPLY_RECOVERED, {"outcome": "partial", "statements": {"x": "done"}}),
+        (Kind.APPLY_RECOVERED, {"outcome": "partial", "statements": "all"}),
+    ],
+    ids=str,
+)
+def test_what_is_no_outcome_is_a_flaw_and_changes_nothing(kind: Kind, more: dict[str, Any]) -> None:
+    scribe = partial(apply_roles=["backend-lead"])
+    said = scribe.ends(kind, by=ADA, heads=[], **more)
+    history = scribe.history()
+    assert [flawed.seq for flawed in history.flawed] == [said.seq]
+    target = history.environment("dev").targets[uuid("dev")]
+    assert target.applications[REV].state is Applied.PARTIAL
+    assert target.attempt is not None
+
+
+def test_evidence_may_be_recorded_by_anybody() -> None:
+    scribe = partial(apply_roles=["backend-lead"])
+    scribe.ends(Kind.APPLY_RECOVERED, by=ADA, outcome="applied")
+    assert not scribe.history().environment("dev").open_attempts()
+
+
 def test_nothing_goes_on_where_no_attempt_is_open() -> None:
     scribe = opened()
     scribe.intends(by=CY, attempt="a2", resumes="a1")
@@ -78,6 +109,8 @@ def journaled(n: int, state: Durability, kind: str = STATEMENT) -> Journaled:
 def test_what_people_state_decides_only_what_is_in_doubt() -> None:
     trace = Trace(statements=(journaled(1, Durability.DONE), journaled(2, Durability.IN_DOUBT)))
     assert [item.n for item in trace.doubtful] == [2]
+    again = trace.decided({2: Durability.DONE}).decided({2: Durability.NOT_DONE}, again=frozenset({2}))
+    assert [item.state for item in again.statements] == [Durability.DONE, Durability.NOT_DONE]
     decided = trace.decided({1: Durability.NOT_DONE, 2: Durability.NOT_DONE})
     assert [item.state for item in decided.statements] == [Durability.DONE, Durability.NOT_DONE]
     assert [item.n for item in decided.durable] == [1]

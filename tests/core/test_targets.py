@@ -32,7 +32,8 @@ def test_an_attempt_is_open_until_its_outcome(
     intent = scribe.intends(from_heads=["base"])
     assert dev(scribe).attempt.seq == intent.seq
     assert dev(scribe).heads == ("base",)
-    outcome = scribe.ends(kind, BOB, **more)
+    # What another finds is a recovery.
+    outcome = scribe.ends(kind, ADA if kind in (Kind.APPLY_APPLIED, Kind.APPLY_FAILED) else BOB, **more)
     target = dev(scribe)
     assert (target.attempt is not None) == open_after
     said = target.applications[REV]

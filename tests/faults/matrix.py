@@ -112,5 +112,8 @@ FAULTS = (
     Fault(
         "N03", "a batch operation on a parent table", "child rows survive", ONLY_SQLITE, "ALTER TABLE copies nothing"
     ),
+    Fault("N04", "a partial attempt goes on", "nothing twice, nothing passed over", SERVERS, _ONE_TRANSACTION),
+    Fault("N05", "the version table moves behind a crash", "the receipt decides; the rest is named"),
+    Fault("N06", "a password in a statement", "in no journal, ledger or output", ONLY_MARIADB, "journals nothing"),
     Fault("F90", "an approval is revoked between check and intent", "refused"),
 )

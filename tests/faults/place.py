@@ -145,6 +145,9 @@ class Place:
         row = proof.rows(self.shell.folder)[-1]
         return {**proof.predicate(row), "kind": row["kind"]}
 
+    def predicates(self) -> list[dict[str, Any]]:
+        return [proof.predicate(row) for row in proof.rows(self.shell.folder)]
+
     def state(self, revision: str = NEW) -> str | None:
         there = self.json("status", revision)["migrations"][0]["applied"]["dev"]
         return str(there["state"]) if there else None
