@@ -113,8 +113,9 @@ def _require_known(workspace: Workspace, situation: Situation, probe: Probe) -> 
             hint="check out the branch that holds it",
             where=probe.version_table,
         )
-    if not probe.heads and situation.observation.tables:
-        tables = ", ".join(situation.observation.tables[:3])
+    others = [name for name in situation.observation.tables if name.rpartition(".")[2] != probe.version_table]
+    if not probe.heads and others:
+        tables = ", ".join(others[:3])
         raise Refused(
             f"there are tables ({tables}), but Alembic's version table is empty: what stands there is not known",
             hint="alembic stamp REV, with the revision whose schema this is; then adopt",
