@@ -71,8 +71,13 @@ def _look(workspace: Workspace, name: str, target: TargetRecord, attempt: Attemp
     try:
         workspace.rules(name)
         database = workspace.target(name)
-        processes = database.activity()
-        left = joined(database, attempt, database.left_by(attempt.id).trace).sentences()
+        remains = database.left_by(attempt.id)
+        seen = remains.observation.identity
+        if seen is not None and seen.uuid != target.uuid:
+            problem = "another database answers here"
+        else:
+            processes = database.activity()
+            left = joined(database, attempt, remains.trace).sentences()
     except MigrateFlowError as error:
         problem = error.message
     return OpenAttempt(name, attempt, partial, left, processes, problem)
