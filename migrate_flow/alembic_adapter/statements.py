@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from migrate_flow.core.canonical import sha256
 from migrate_flow.core.trace import OPENED, STATEMENT, TRANSACTION, Durability, Journaled, shortened
 from migrate_flow.dialects import Dialect
 from migrate_flow.dialects.dialect import Begun
@@ -193,7 +193,11 @@ class Statements:
         """With the values: what was done for other rows than before must not be passed over."""
         if not self._journaled:
             return ""
-        return sha256(f"{self._digest}{statement}{parameters!r}".encode()).removeprefix("sha256:")
+        chained = hashlib.sha256(f"{self._digest}{statement}".encode(errors="backslashreplace"))
+        # Row by row: a data migration may send very many at once.
+        for values in parameters if isinstance(parameters, list) else (parameters,):
+            chained.update(repr(values).encode(errors="backslashreplace"))
+        return chained.hexdigest()
 
     def _number(self, digest: str) -> None:
         self._n, self._digest = self._n + 1, digest
