@@ -39,7 +39,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """outcome: ``applied``, ``failed``, or ``partial`` where it goes on. reason: the evidence."""
+    """outcome: ``applied``, ``failed``, or ``partial`` where it stays open. reason: the evidence.
+
+    decision: ``abandoned`` or ``resume`` where a person's word counted, empty where the evidence was enough.
+    """
 
     environment: str
     attempt: str
@@ -106,12 +109,15 @@ def _settle(
     partial = known is not None and known.state is Applied.PARTIAL and known.attempt == attempt.id
     clean = evidence.outcome is Outcome.FAILED and not partial
     if evidence.outcome is Outcome.APPLIED or clean:
-        return _record(workspace, environment, target, attempt, evidence, settlement)
+        # Whatever was asked for: there is nothing to decide.
+        said = {"outcome": evidence.outcome.value, **_by_hand(settlement)}
+        return _record(workspace, environment, target, attempt, evidence, evidence.outcome, said)
     if attempt.may_resume and settlement.resuming:
         return None
     if settlement.abandon:
         _require_heads_as_before(environment, attempt, evidence)
-        return _record(workspace, environment, target, attempt, replace(evidence, outcome=Outcome.FAILED), settlement)
+        said = {"outcome": Outcome.FAILED.value, "decision": "abandoned", **_by_hand(settlement)}
+        return _record(workspace, environment, target, attempt, evidence, Outcome.FAILED, said)
     if settlement.resume or settlement.stated:
         return _decide(workspace, environment, target, attempt, evidence, settlement)
     as_before = set(evidence.observation.heads or ()) == set(attempt.from_heads)
@@ -127,26 +133,14 @@ def _record(
     target: TargetRecord,
     attempt: Attempt,
     evidence: Evidence,
-    settlement: Settlement,
-    **fields: object,
+    outcome: Outcome,
+    said: dict[str, object],
 ) -> Recovered:
-    assert evidence.outcome is not None  # noqa: S101 for the type checker: _settle has looked
-    said = {"outcome": evidence.outcome.value, **fields}
-    if settlement.abandon:
-        said |= {"decision": "abandoned"}
-    said |= _by_hand(settlement)
     entry = _append(workspace, Kind.APPLY_RECOVERED, environment, target, attempt, evidence, said)
     passing(Failpoint.RECOVERY_RECORDED)
-    decision = "abandon" if settlement.abandon else "resume" if settlement.resume else ""
+    decision = str(said.get("decision", ""))
     return Recovered(
-        environment,
-        attempt.id,
-        attempt.revision,
-        attempt.direction,
-        evidence.outcome,
-        evidence.reason,
-        entry.seq,
-        decision,
+        environment, attempt.id, attempt.revision, attempt.direction, outcome, evidence.reason, entry.seq, decision
     )
 
 
@@ -190,7 +184,9 @@ def _decide(
             where="--statement",
         )
     trace = evidence.trace.decided(settlement.stated, again=frozenset(attempt.stated))
-    fields: dict[str, object] = {"statements": {str(n): state.value for n, state in settlement.stated.items()} or None}
+    said: dict[str, object] = {"outcome": Outcome.PARTIAL.value, **_by_hand(settlement)}
+    if settlement.stated:
+        said["statements"] = {str(n): state.value for n, state in settlement.stated.items()}
     if settlement.resume:
         _require_heads_as_before(environment, attempt, evidence)
         if trace.doubtful:
@@ -202,10 +198,9 @@ def _decide(
                 "the script committed by itself, so where it stopped is not known",
                 f"undo by hand what it left, then: migrate-flow recover --env {environment} --abandon -m WHAT-YOU-DID",
             )
-        fields["decision"] = "resume"
-    reason = "; ".join(("as stated", *trace.sentences()))
-    stated = replace(evidence, trace=trace, reason=reason, outcome=Outcome.PARTIAL)
-    return _record(workspace, environment, target, attempt, stated, settlement, **fields)
+        said["decision"] = "resume"
+    stated = replace(evidence, trace=trace, reason="; ".join(("as stated", *trace.sentences())))
+    return _record(workspace, environment, target, attempt, stated, Outcome.PARTIAL, said)
 
 
 def _require_heads_as_before(environment: str, attempt: Attempt, evidence: Evidence) -> None:
@@ -217,8 +212,7 @@ def _require_heads_as_before(environment: str, attempt: Attempt, evidence: Evide
 
 
 def _partly(environment: str, attempt: Attempt, evidence: Evidence) -> UnsettledError:
-    if set(evidence.observation.heads or ()) != set(attempt.from_heads):
-        _require_heads_as_before(environment, attempt, evidence)
+    _require_heads_as_before(environment, attempt, evidence)
     recover_with = f"migrate-flow recover --env {environment}"
     ways = [f"undo by hand what it left, then: {recover_with} --abandon -m WHAT-YOU-DID"]
     if evidence.trace.doubtful:

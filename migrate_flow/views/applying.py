@@ -183,12 +183,13 @@ def _recovered(item: Recovered) -> dict[str, Any]:
         "direction": item.direction,
         "outcome": item.outcome.value,
         "reason": item.reason,
+        "decision": item.decision or None,
         "seq": item.seq,
     }
 
 
 def _recovered_line(item: Recovered) -> Line:
-    decided = {"abandon": "is given up: what it left was undone, as stated", "resume": "goes on with the next apply"}
+    decided = {"abandoned": "is given up: what it left was undone, as stated", "resume": "goes on with the next apply"}
     shown = {Outcome.APPLIED: "was applied", Outcome.PARTIAL: "stays open: decide with --resume or --abandon"}
     word = decided.get(item.decision) or shown.get(item.outcome, "failed and left nothing behind")
     if item.decision == "resume" and item.direction == "downgrade":

@@ -137,6 +137,22 @@ def test_plain_alembic_goes_on_behind_a_crash(place: Place) -> None:
     assert place.json("ledger", "verify")["ok"]
 
 
+@pytest.mark.fault("F04")
+@pytest.mark.parametrize(
+    ("point", "outcome", "word"),
+    [("step-committed", "applied", "was applied"), ("intent-recorded", "failed", "left nothing behind")],
+)
+def test_a_decision_that_is_not_needed_is_none(place: Place, point: str, outcome: str, word: str) -> None:
+    """Whoever abandons an attempt that the evidence settles did not decide anything, and is told so."""
+    place.second(table("t_aaaa02"))
+    place.failing(f"{point}:kill").flow("apply", "--env", "dev", code=-9)
+    assert word in place.flow("recover", "--env", "dev", "--abandon", "-m", "rather not").out
+    last = place.last()
+    assert (last["kind"], last["outcome"], last.get("decision")) == ("apply.recovered", outcome, None)
+    assert place.state() == outcome
+    place.agree()
+
+
 @pytest.mark.on(SQLITE)
 @pytest.mark.fault("F56")
 def test_one_lock_by_whatever_name(place: Place) -> None:
