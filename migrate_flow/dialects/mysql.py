@@ -11,13 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, pool
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.dialects import mysql_locks as locks
 from migrate_flow.dialects import mysql_text
+from migrate_flow.dialects.contention import within
 from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.tables import TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
@@ -134,24 +136,12 @@ class Mysql:
 
     @contextmanager
     def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
-        seen: list[Engine] = []
-
         def settle_in(connection: Connection) -> None:
-            if connection.dialect.name in _NAMES:
-                seen.append(connection.engine)
-                if frame is not None:
-                    _settle_in(connection, frame)
+            if frame is not None:
+                _settle_in(connection, frame)
 
-        # On the Engine class, not the pool: async engines, and those made before, pass here too.
-        event.listen(Engine, "engine_connect", settle_in)
-        try:
+        with settled_in(_NAMES, settle_in):
             yield
-        finally:
-            event.remove(Engine, "engine_connect", settle_in)
-            for engine in seen:
-                # A connection in a pool of env.py's would keep K2; an async engine's can't be closed from here.
-                with suppress(SQLAlchemyError):
-                    engine.dispose(close=not engine.dialect.is_async)
 
     def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
         number, autocommit = connection.exec_driver_sql("SELECT CONNECTION_ID(), @@autocommit").one()
@@ -243,7 +233,7 @@ class Mysql:
     def cancel(self, connection: Connection, begun: Begun) -> None:
         for what in ("QUERY", "CONNECTION"):
             locks.kill(connection, int(begun.process), what)
-            if locks.within(KILL_GRACE_S, lambda: self.has_ended(connection, begun)):
+            if within(KILL_GRACE_S, lambda: self.has_ended(connection, begun)):
                 return
 
     def has_ended(self, connection: Connection, begun: Begun) -> bool:

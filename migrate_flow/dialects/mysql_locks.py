@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,14 +26,13 @@ from sqlalchemy.exc import DBAPIError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.trace import shortened
+from migrate_flow.dialects.contention import held_by, left_behind, within
 from migrate_flow.dialects.tables import PREFIX, TargetTables
-from migrate_flow.errors import BusyError
 
 LONGEST_NAME = 64
 # A closed client's connection frees its lock a moment later.
 CLOSING_S = 1
 ORPHAN_GRACE_S = 5.0
-POLL_S = 0.05
 # NOTE: InnoDB's list of transactions is a copy, made anew only when nobody has read it for a tenth of a second.
 TRANSACTIONS_OLD_S = 0.15
 TARGET, STEP = "target", "migration"
@@ -94,13 +92,7 @@ def take(connection: Connection, tables: TargetTables, application: str, *, end_
     database = str(connection.exec_driver_sql("SELECT DATABASE()").scalar())
     name = target_lock(database)
     if connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', {CLOSING_S})").scalar() != 1:
-        holder = _activity(connection, name, TARGET)
-        who = f"{holder.application} (connection {holder.process}), since {holder.since}" if holder else ""
-        raise BusyError(
-            f"{database} is locked by {who or 'another process'}",
-            hint="wait for it, then run the command again",
-            where=database,
-        )
+        raise held_by(database, _activity(connection, name, TARGET), "connection")
     _wait_for_orphans(connection, tables, database, end=end_orphans)
     number = int(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
     note(connection, name, number, application)
@@ -176,15 +168,6 @@ def kill(connection: Connection, number: int, what: str = "") -> None:
         connection.exec_driver_sql(f"KILL {what} {number}")
 
 
-def within(seconds: float, done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(POLL_S)
-    return True
-
-
 def handshake_id(driver_connection: Any) -> int | None:
     """The connection's number as the server told it at the handshake, its lower 32 bits; None where the driver does
     not say."""
@@ -202,17 +185,7 @@ def _wait_for_orphans(connection: Connection, tables: TargetTables, database: st
         kill(connection, orphan)
     if within(ORPHAN_GRACE_S, lambda: holder_of(connection, name) is None):
         return
-    found = _activity(connection, name, STEP)
-    what = "a migration that ended this moment"
-    if found is not None:
-        doing = f"runs for {found.statement_s:.0f} s: {found.statement}" if found.statement else "is idle"
-        waits = f"; it waits for {found.waits_for}" if found.waits_for else ""
-        what = f"what {found.application} left behind: connection {found.process} {doing}{waits}"
-    raise BusyError(
-        f"{database} is still busy with {what}",
-        hint="wait for it; or end it: migrate-flow recover --env ENV --terminate-orphan -m WHY",
-        where=database,
-    )
+    raise left_behind(database, _activity(connection, name, STEP), "connection")
 
 
 def _activity(connection: Connection, name: str, lock: str) -> Activity | None:

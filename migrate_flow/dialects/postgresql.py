@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, pool
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.dialects import postgresql_locks as locks
 from migrate_flow.dialects.dialect import Begun, StepFrame, mentioned
+from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import SCHEMA, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
@@ -104,34 +105,21 @@ class Postgresql:
 
     @contextmanager
     def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
-        seen: list[Engine] = []
         deaf: list[Any] = []
 
         def settle_in(connection: Connection) -> None:
-            if connection.dialect.name == "postgresql":
-                seen.append(connection.engine)
-                if connection.dialect.driver == "psycopg2":
-                    deaf.append(connection.connection.driver_connection)
-                _settle_in(connection, frame)
+            if connection.dialect.driver == "psycopg2":
+                deaf.append(connection.connection.driver_connection)
+            _settle_in(connection, frame)
 
         def cancel() -> None:
             for driver_connection in deaf:
                 with suppress(Exception):  # closed meanwhile; its class belongs to a driver that may not be installed
                     driver_connection.cancel()
 
-        # On the Engine class, not the pool: async engines, and those made before, pass here too.
-        event.listen(Engine, "engine_connect", settle_in)
-        try:
-            # psycopg2 waits in C, where a signal is not heard before the statement has ended.
-            with at_signals(cancel):
-                yield
-        finally:
-            event.remove(Engine, "engine_connect", settle_in)
-            for engine in seen:
-                # A connection in a pool of env.py's would keep K2. An async engine's can't be closed from here, and
-                # has lost its event loop anyway.
-                with suppress(SQLAlchemyError):
-                    engine.dispose(close=not engine.dialect.is_async)
+        # psycopg2 waits in C, where a signal is not heard before the statement has ended.
+        with settled_in(("postgresql",), settle_in), at_signals(cancel):
+            yield
 
     def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
         pid = str(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())

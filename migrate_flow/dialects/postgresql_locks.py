@@ -10,21 +10,18 @@ All are tried, never waited for: a blocking wait holds a snapshot, and so keeps 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.trace import shortened
-from migrate_flow.errors import BusyError
+from migrate_flow.dialects.contention import held_by, left_behind, within
 
 SPACE = 0x4D464C4F  # "MFLO"
 SUPERVISOR, RUNNER, STEP = 1, 2, 3
 # A closed client's server process frees its lock a moment later.
 ORPHAN_GRACE_S = 5.0
-POLL_S = 0.05
 _LOCK_NAMES = {SUPERVISOR: "target", RUNNER: "migration", STEP: "step"}
 _ACTIVITY = """
 SELECT DISTINCT ON (a.pid) l.objid::int, a.pid, a.application_name,
@@ -76,17 +73,12 @@ def take(connection: Connection, database: str, *, end_orphans: bool) -> int:
     """K1, and proof that nothing of an earlier run is left. The server process that holds it. Raises BusyError."""
     # Twice: a holder that leaves between the first try and the look could not be named.
     if not tried(connection, SUPERVISOR) and not tried(connection, SUPERVISOR):
-        holder = _first(activity(connection), "target")
-        who = f"{holder.application} (server process {holder.process}), since {holder.since}" if holder else ""
-        raise BusyError(
-            f"{database} is locked by {who or 'another process'}",
-            hint="wait for it, then run the command again",
-            where=database,
-        )
+        raise held_by(database, _first(connection, "target"), "server process")
     if end_orphans:
         _end(connection)
-    if not _within(ORPHAN_GRACE_S, lambda: tried(connection, RUNNER)):
-        raise _orphan(connection, database)
+    if not within(ORPHAN_GRACE_S, lambda: tried(connection, RUNNER)):
+        orphan = next((item for item in activity(connection) if item.lock != "target"), None)
+        raise left_behind(database, orphan, "server process")
     connection.exec_driver_sql(f"SELECT pg_advisory_unlock({SPACE}, {RUNNER})")
     return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
@@ -97,32 +89,8 @@ def _end(connection: Connection) -> None:
             connection.exec_driver_sql("SELECT pg_terminate_backend(%s)", (int(item.process),))
 
 
-def _orphan(connection: Connection, database: str) -> BusyError:
-    orphan = next((item for item in activity(connection) if item.lock != "target"), None)
-    if orphan is None:
-        what = "a migration that ended this moment"
-    else:
-        doing = f"runs for {orphan.statement_s:.0f} s: {orphan.statement}" if orphan.statement else "is idle"
-        waits = f"; it waits for {orphan.waits_for}" if orphan.waits_for else ""
-        what = f"what {orphan.application} left behind: server process {orphan.process} {doing}{waits}"
-    return BusyError(
-        f"{database} is still busy with {what}",
-        hint="wait for it; or end it: migrate-flow recover --env ENV --terminate-orphan -m WHY",
-        where=database,
-    )
-
-
-def _first(found: tuple[Activity, ...], lock: str) -> Activity | None:
-    return next((item for item in found if item.lock == lock), None)
-
-
-def _within(seconds: float, done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(POLL_S)
-    return True
+def _first(connection: Connection, lock: str) -> Activity | None:
+    return next((item for item in activity(connection) if item.lock == lock), None)
 
 
 def handshake_pid(driver_connection: Any) -> int | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -14,11 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.trace import Durability, Journaled, Trace
+from migrate_flow.dialects.contention import within
 from migrate_flow.dialects.dialect import Begun, Dialect, mentioned
 from migrate_flow.errors import TargetError
 
 END_GRACE_S = 10.0
-POLL_S = 0.05
 _T = TypeVar("_T")
 
 
@@ -78,7 +77,7 @@ class Supervisor:
             if begun is None or self._has_ended(begun):
                 return True
             self.dialect.cancel(self.connection, begun)
-            return _within(END_GRACE_S, lambda: self._has_ended(begun))
+            return within(END_GRACE_S, lambda: self._has_ended(begun))
 
     def trace(self) -> Trace:
         with self._turn():
@@ -99,7 +98,7 @@ class Supervisor:
                 yield
             except SQLAlchemyError as error:
                 said = " ".join(str(getattr(error, "orig", None) or error).split())
-                raise TargetError(redact(said), hint="migrate-flow env test ENV") from error
+                raise TargetError(redact(said), hint="migrate-flow doctor") from error
 
     def _has_ended(self, begun: Begun) -> bool:
         return _done(self.connection, self.dialect.has_ended(self.connection, begun))
@@ -127,12 +126,3 @@ def _done(connection: Connection, value: _T) -> _T:
     """End the look: the next one must see what was committed meanwhile."""
     connection.rollback()
     return value
-
-
-def _within(seconds: float, done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(POLL_S)
-    return True
