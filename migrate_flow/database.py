@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,15 @@ def parse_url(value: str, where: str) -> URL:
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """Implements `Target`. root: the folder that relative SQLite paths start from."""
+    """Implements `Target`. root: the folder that relative SQLite paths start from. made: its engine, once there is
+    one."""
 
     environment: str
     dialect: str
     root: Path
     person: str
     url: Callable[[], URL]
+    made: list[Engine] = field(default_factory=list, compare=False, repr=False)
 
     def observe(self) -> Observation:
         return self._look(lambda _connection: ()).observation
@@ -131,22 +133,24 @@ class DatabaseTarget:
             obstacle=self._dialect.obstacle(connection),
         )
 
-    def _engine(self, *, create: bool = False) -> Engine | None:
-        """One for all our connections, each of them new: an engine learns its server and compiles statements once."""
-        known: Engine | None = self.__dict__.get("_known_engine")
-        if known is None:
-            make = self._dialect.creating_engine if create else self._dialect.engine
-            known = make(self.url(), self.root, self.application)
-            self.__dict__["_known_engine"] = known
-        return known
+    def _engine(self) -> Engine | None:
+        """One for all our connections, each of them new: an engine learns its server and compiles statements once.
+        None where there is no database yet, which a look must not make."""
+        if not self.made and (found := self._dialect.engine(self.url(), self.root, self.application)):
+            self.made.append(found)
+        return self.made[0] if self.made else None
+
+    def _making_engine(self) -> Engine:
+        found = self._engine()
+        if found is None:
+            found = self._dialect.creating_engine(self.url(), self.root, self.application)
+            self.made.append(found)
+        return found
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._translated():
-            engine = self._engine(create=True)
-            assert engine is not None  # noqa: S101 for the type checker: creating_engine makes one
-            with engine.connect() as connection:
-                yield connection
+        with self._translated(), self._making_engine().connect() as connection:
+            yield connection
 
     def claim(self, identity: Identity) -> None:
         with self._connected() as connection:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import util
 from alembic.config import Config
@@ -100,9 +100,9 @@ def script_directory(
             yield SealedScript(header, sealed.get(header.path), root)
 
     # NOTE: from_config hard-codes the class, and the map binds its loader when it is made.
-    directory = ScriptDirectory.from_config(config)
-    directory.__class__ = SealedDirectory
-    assert isinstance(directory, SealedDirectory)  # noqa: S101 for the type checker
+    plain = ScriptDirectory.from_config(config)
+    plain.__class__ = SealedDirectory
+    directory = cast(SealedDirectory, plain)
     directory.revision_map = alembic_revision.RevisionMap(load)
     directory.env_py = Path(directory.dir, "env.py").read_bytes()
     directory.digests = {"env.py": sha256(directory.env_py), "configuration": configuration}

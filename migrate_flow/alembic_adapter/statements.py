@@ -98,7 +98,7 @@ class Statements:
         if self._n < last:
             raise UnsettledError(
                 f"the script ended behind statement {self._n}, the earlier attempt came to {last}: it goes another way",
-                hint="undo by hand what it left, then: migrate-flow recover --env ENV --abandon -m WHAT-YOU-DID",
+                hint=self._give_up(),
             )
         self._require_open()
         if self._opened:
@@ -201,7 +201,6 @@ class Statements:
 
     def _number(self, digest: str) -> None:
         self._n, self._digest = self._n + 1, digest
-        self._running.n = self._n
 
     def _start(self, statement: str, digest: str, *, many: bool) -> None:
         self.close_transaction()
@@ -248,9 +247,13 @@ class Statements:
         if expected is not None and expected.digest != digest:
             raise UnsettledError(
                 f"statement {self._n}, or one before, is not what the earlier attempt sent ({shortened(statement)})",
-                hint="undo by hand what it left, then: migrate-flow recover --env ENV --abandon -m WHAT-YOU-DID",
+                hint=self._give_up(),
             )
         return True
+
+    def _give_up(self) -> str:
+        command = f"migrate-flow recover --env {self._step.identity.environment} --abandon -m WHAT-YOU-DID"
+        return f"undo by hand what it left, then: {command}"
 
 
 def _reads(statement: str) -> bool:

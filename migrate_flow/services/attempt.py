@@ -260,7 +260,7 @@ def _record(
     kind = _KINDS[outcome]
     if outcome is Outcome.APPLIED and step.direction == "downgrade":
         outcome = Outcome.ROLLED_BACK
-    cause = _cause(error).replace("--env ENV", f"--env {work.environment}") if error is not None else ""
+    cause = _cause(error) if error is not None else ""
     if outcome is Outcome.FAILED and not cause:
         cause = "env.py ended without an error, but nothing was committed"
     if outcome is Outcome.PARTIAL:

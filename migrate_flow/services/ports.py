@@ -176,10 +176,9 @@ class Supervisor(Protocol):
 class Running:
     """A step as it runs: written by the session, read by whoever shows it, maybe in another thread.
 
-    statement: shortened. n: its number. since: monotonic seconds. waits_for: who keeps it waiting.
+    statement: shortened. since: monotonic seconds. waits_for: who keeps it waiting.
     """
 
-    n: int = 0
     statement: str = ""
     since: float = 0.0
     waits_for: str = ""

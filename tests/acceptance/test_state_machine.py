@@ -218,8 +218,8 @@ class Flow(RuleBasedStateMachine):
             case "peer-reviewed":
                 word, may = "", lambda who: model.may_approve(who, revision, "backend-lead")
             case _:
-                word = next((name for name in ENVIRONMENTS if revision not in model.stands[name]), "")
-                may = lambda who: word and model.may_apply(who, word)  # noqa: E731
+                place = next((name for name in ENVIRONMENTS if revision not in model.stands[name]), "")
+                word, may = place, lambda who: place and model.may_apply(who, place)
         return word, [who for who in sorted(ROLES) if may(who)]
 
     # How it is judged
