@@ -63,7 +63,7 @@ def parse_url(value: str, where: str) -> URL:
             hint="dialect://user:password@host:port/database, special characters in the password %-encoded",
             where=where,
         ) from None
-    if "@" in (url.host or ""):
+    if "@" in (url.host or "") or (backend != "sqlite" and "@" in (url.database or "")):
         remember(url.host)
         raise ConfigError(
             "the URL holds more than one @: the password's own must be %-encoded",
@@ -129,7 +129,7 @@ class DatabaseTarget:
             tables=self._dialect.foreign_tables(connection),
             identity=identity,
             heads=tables.read_heads(connection, identity) if identity else None,
-            receipt=tables.read_receipt(connection),
+            receipt=tables.newest_receipt(connection, identity.ledger) if identity else None,
             obstacle=self._dialect.obstacle(connection),
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 
 if TYPE_CHECKING:
@@ -82,11 +83,26 @@ def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_secret_is_left(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, home: Path
+) -> Iterator[None]:
+    """After each test: no canary in any file that it, or a command of it, has written."""
+    yield
+    CANARIES.learn((home,), {})
+    folder = request.node.funcargs.get("tmp_path")
+    try:
+        CANARIES.check_files(tmp_path_factory.getbasetemp(), *filter(None, [folder]))
+    finally:
+        CANARIES.forget()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test process, started by the first test that asks for it."""
     with PostgresServer() as server:
         yield server
+        CANARIES.check_log(server.folder / "log")
 
 
 @pytest.fixture

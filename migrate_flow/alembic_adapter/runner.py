@@ -12,7 +12,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.core.canonical import sha256
-from migrate_flow.core.redaction import redact
+from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import ScriptError
 from migrate_flow.services.ports import NewRevision, RenderedSql
@@ -133,11 +133,23 @@ class AlembicRunner:
         config.set_main_option("script_location", str(settings.script_location).replace("%", "%%"))
         if url is not None:
             config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        _remember_password(settings.sqlalchemy_url or "")
         env_py = settings.script_location / "env.py"
         if env_py.is_file() and b"config_file_name is not None" in env_py.read_bytes():
             # NOTE: fileConfig would disable our loggers and print Alembic's own; the stock templates allow None.
             config.config_file_name = None
         return config
+
+
+def _remember_password(url: str) -> None:
+    """Of the project's own URL, which env.py can read and repeat."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not url or url.startswith("driver://"):  # Alembic's template, whose password is the word "pass"
+        return
+    with suppress(ArgumentError, ValueError):  # it is not ours to judge
+        remember(str(make_url(url).password or ""))
 
 
 @contextmanager

@@ -154,6 +154,7 @@ class StepRun:
             manifest=step.manifest.digest,
             from_heads=step.from_heads,
             to_heads=to_heads,
+            ledger=self._step.identity.ledger,
             ledger_seq=step.intent.seq,
             ledger_hash=step.intent.hash,
             intent_hash=step.intent.hash,

@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrate_flow.alembic_adapter.settings import AlembicSettings, read_settings
-from migrate_flow.bootstrap.keyring import KeyRing, git_email
+from migrate_flow.bootstrap import ledgers
+from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier, git_email
+from migrate_flow.bootstrap.ledgers import local_heads
 from migrate_flow.bootstrap.urls import url_dialect
 from migrate_flow.bootstrap.wiring import now
-from migrate_flow.config.load import FILE_NAME, load
-from migrate_flow.config.model import Ledger as LedgerTable
+from migrate_flow.config.load import FILE_NAME, Config, load
 from migrate_flow.config.schema import schema
-from migrate_flow.errors import IdentityError, UsageError
-from migrate_flow.ledger.store import LedgerStore, create_store, remove_store
+from migrate_flow.core.chain import Head
+from migrate_flow.core.lifecycle import fold
+from migrate_flow.errors import IdentityError, LedgerError, UsageError
+from migrate_flow.heads import LocalHeads
+from migrate_flow.ledger.store import LedgerStore, locate
 from migrate_flow.services.init import DEFAULT_ROLES, Initialised, Request, init, init_from_file
 from migrate_flow.services.ports import Signer
+from migrate_flow.signing.keys import create_file
 
 Write = Callable[[Path, str], None]
 JOINER_ROLES = ("developer",)
@@ -34,6 +39,9 @@ class Wishes:
     roles: tuple[str, ...]
     alembic: str
     key_store: str
+    recovery: Path | None = None
+    succeeds: str = ""
+    why: str = ""
 
 
 def initialise(wishes: Wishes, write: Write) -> Initialised:
@@ -49,17 +57,27 @@ def initialise(wishes: Wishes, write: Write) -> Initialised:
         section="alembic",
         environments=[_environment(text) for text in wishes.environments],
         people=_people(wishes, JOINER_ROLES if config and config.ledger.id else DEFAULT_ROLES),
-        ledger_url=wishes.ledger or LedgerTable().url,
+        ledger_url=wishes.ledger,
         key_store=wishes.key_store,
         fallback_url=_usable_url(settings),
+        recovery=wishes.recovery,
+        succeeds=wishes.succeeds,
+        why=wishes.why,
     )
-    tools = InitTools(wishes.folder)
+    if wishes.succeeds:
+        project = config.project.name if config else request.project
+        command = "migrate-flow init -m WHY --succeeds OLD_URL, OLD_URL being"
+        ledgers.require_usable(wishes.succeeds, project, command, "--succeeds")
+    tools = InitTools(wishes.folder, config.project.name if config else request.project)
 
     def store(text: str) -> None:
         _prepare_folder(wishes.folder, write)
         write(path, text)
 
-    return init_from_file(config, request, tools, store) if config else init(request, tools, store)
+    done = init_from_file(config, request, tools, store) if config else init(request, tools, store)
+    if tools.heads is not None:  # opened on purpose: what was seen there before is no alarm
+        tools.heads.note(done.ledger, Head(1, done.genesis))
+    return done
 
 
 def find_alembic(wishes: Wishes) -> str:
@@ -143,12 +161,14 @@ def _prepare_folder(folder: Path, write: Write) -> None:
 
 
 class InitTools:
-    """Implements `services.init.Tools`."""
+    """Implements `services.init.Tools`. project: the name under which the OS keyring holds its URLs."""
 
     now = staticmethod(now)
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, project: str) -> None:
         self._ring = KeyRing(root)
+        self._ledger = ledgers.NewLedger(project)
+        self.heads: LocalHeads | None = None  # of the ledger that was created
 
     def key(self, person: str, store: str) -> tuple[str, str]:
         found = next((key for key in self._ring.local if key.person == person), None)
@@ -160,11 +180,27 @@ class InitTools:
         key = next(key for key in ring.local if key.public_key == public_key)
         return ring.signer(key, person)
 
+    def recovery_key(self, path: Path) -> str:
+        return create_file(path.expanduser()).public_key
+
+    def last_of(self, url: str, config: Config) -> tuple[str, Head]:
+        old = locate(ledgers.resolve(url, config.project.name), config.root)
+        try:
+            history = fold(old.open().entries(), SshsigVerifier().key_of)
+        except (LedgerError, ValueError, KeyError, TypeError):
+            seen = local_heads(config.root, old.describe()).newest()
+            if seen is None or seen.ledger != config.ledger.id:
+                raise
+            return seen.ledger, seen.head  # it is gone or broken: what this machine saw of it last
+        return history.ledger, history.head
+
     def create_ledger(self, url: str, root: Path) -> LedgerStore:
-        return create_store(url, root)
+        store = self._ledger.create(url, root)
+        self.heads = local_heads(root, store.describe())
+        return store
 
     def remove_ledger(self, url: str, root: Path) -> None:
-        remove_store(url, root)
+        self._ledger.remove()
 
     def dialect(self, url: str, fallback: str) -> str:
         return url_dialect(url) or fallback

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from migrate_flow import credentials
+from migrate_flow.config.load import find, load
 from migrate_flow.core.policy import Policy
-from migrate_flow.errors import IdentityError, MigrateFlowError
-from migrate_flow.signing import keys, sshsig
+from migrate_flow.errors import ConfigError, IdentityError, MigrateFlowError
+from migrate_flow.git import environment
+from migrate_flow.signing import agent, keys, ssh_keygen, ssh_keys, sshsig
+from migrate_flow.signing.local_key import STORES, Found, LocalKey
 
 # Asked only where a key lies in it: finding out whether there is one takes a tenth of a second.
 _KEYRING = credentials.Keyring("set MIGRATE_FLOW_SIGNING_KEY instead")
@@ -32,100 +36,156 @@ class KeySigner:
 
 
 class SshsigVerifier:
-    """Implements `Verifier`."""
+    """Implements `Verifier`. Functions as they are: another process gets them by name, and imports no more."""
 
-    def key_of(self, signature: str) -> str:
-        return sshsig.public_key_of(signature)
-
-    def verify(self, statement: bytes, signature: str) -> str:
-        return sshsig.verify(statement, signature)
+    key_of = staticmethod(sshsig.public_key_of)
+    verify = staticmethod(sshsig.verify)
 
 
 class KeyRing:
-    """The keys of this machine, and who of the policy they make one. root: the project's folder, if there is one."""
+    """The keys of this machine, and who of the policy they make one. root: the project's folder, if there is one.
 
-    def __init__(self, root: Path | None) -> None:
+    asks: whether a person may be asked for a passphrase, where there is a terminal. Keys of the product's own stores
+    are found without a process or a socket; ssh-agent and ``~/.ssh`` are asked where these don't do, and only for keys
+    of people in the policy.
+    """
+
+    def __init__(self, root: Path | None, *, asks: bool = True) -> None:
         self.root = root
+        self._asks = asks
 
     @cached_property
-    def _found(self) -> tuple[list[keys.LocalKey], list[str]]:
+    def _found(self) -> Found:
         return keys.available(project_root=self.root, environ=os.environ, keyring=_KEYRING)
 
+    @cached_property
+    def _agent(self) -> agent.Agent:
+        return agent.ask(os.environ)
+
     @property
-    def local(self) -> list[keys.LocalKey]:
+    def local(self) -> list[LocalKey]:
+        """The keys in the environment and in our own stores."""
         return self._found[0]
 
     @property
     def tried(self) -> list[str]:
-        """The places that were looked at, in words."""
+        """The places of `local`, in words."""
         return self._found[1]
 
-    def create(self, person: str, store: str) -> keys.LocalKey:
+    def known(self, policy: Policy | None) -> Found:
+        """`local` and the keys in ssh-agent and ``~/.ssh`` that the policy knows, in the order in which they are tried;
+        and the places that were looked at, in words."""
+        if policy is None:
+            return self.local, [*self.tried, "ssh-agent and ~/.ssh (no policy is here to say whose keys count)"]
+        elsewhere, tried = self._elsewhere(policy)
+        ordered = sorted([*self.local, *elsewhere], key=lambda key: STORES.index(key.store))
+        return ordered, [*self.tried, *tried]
+
+    def create(self, person: str, store: str) -> LocalKey:
         """store: ``keyring``, ``file``, ``project``, or empty for the keyring where there is one, else a file."""
         chosen = store or ("file" if credentials.usable() else "keyring")
         return keys.create(person, chosen, project_root=self.root, keyring=_KEYRING)
 
-    def signer(self, key: keys.LocalKey, person: str) -> KeySigner:
+    def signer(self, key: LocalKey, person: str) -> KeySigner:
+        """Raises IdentityError, ConfigError for a keyring that can't be asked."""
+        if key.needs_ssh_keygen:
+            terminal = ssh_keygen.terminal(_tell, asks=self._asks)
+            return KeySigner(person, key.public_key, ssh_keygen.signer(key, self._agent, os.environ, terminal))
         private = keys.load_private(key, project_root=self.root, environ=os.environ, keyring=_KEYRING)
         return KeySigner(person, key.public_key, lambda message: sshsig.sign(private, message))
 
-    def actor(self, wanted: str, policy: Policy) -> str:
-        """Whose key signs: as asked, else by the environment's key, the one key that the policy knows, or git."""
-        fixed = [key for key in self.local if key.store == "environment"]
+    def actor(self, wanted: str, policy: Policy, *, revoked: Collection[str] = ()) -> str:
+        """Whose key signs: as asked, else by the environment's key, the one key that the policy knows, or git.
+
+        Empty for nobody. revoked: public keys that count no more.
+        """
         if wanted:
             return wanted
-        if fixed:
-            return policy.owners.get(fixed[0].public_key, "")
-        owners = sorted({policy.owners[key.public_key] for key in self.local if key.public_key in policy.owners})
-        if len(owners) == 1:
-            return owners[0]
+        if fixed := self._fixed:
+            return "" if fixed.public_key in revoked else policy.owners.get(fixed.public_key, "")
+        owners = _owners(self.local, policy, revoked) or _owners(self._elsewhere(policy)[0], policy, revoked)
+        if len(owners) < 2:
+            return "".join(owners)
         email = git_email()
         return email if email in owners else ""
 
-    def signer_for(self, person: str, policy: Policy) -> KeySigner:
-        """Raises IdentityError: nobody named, no key, another person's key."""
+    def signer_for(self, person: str, policy: Policy, *, revoked: Collection[str] = ()) -> KeySigner:
+        """Raises IdentityError: nobody named, no key, another person's key, none that is not revoked."""
         if not person:
-            raise self._nobody(policy)
-        fixed = [key for key in self.local if key.store == "environment"]
-        if fixed:
-            owner = policy.owners.get(fixed[0].public_key, "")
+            raise self._nobody(policy, revoked)
+        if fixed := self._fixed:
+            owner = policy.owners.get(fixed.public_key, "")
             if owner != person:
                 raise IdentityError(
                     f"the key in the environment is {owner or 'nobody'}'s, not {person}'s",
-                    hint=f"unset MIGRATE_FLOW_SIGNING_KEY, or: migrate-flow --as {owner or 'PERSON'} …",
-                    where=fixed[0].where,
+                    hint=f"unset {fixed.where.partition('=')[0]}, or: migrate-flow --as {owner or 'PERSON'} …",
+                    where=fixed.where,
                 )
-            return self.signer(fixed[0], person)
+            if fixed.public_key in revoked:
+                raise _revoked(fixed, person)
+            return self.signer(fixed, person)
         known = policy.people[person].keys if person in policy.people else ()
-        mine = [key for key in self.local if key.public_key in known or key.person == person]
-        mine.sort(key=lambda key: key.public_key not in known)
-        if not mine:
-            raise self._no_key(person, policy)
-        for key in mine[:-1]:
-            # A store that can't be used here is passed over while another one has a key.
-            with contextlib.suppress(MigrateFlowError):
-                return self.signer(key, person)
-        return self.signer(mine[-1], person)
+        failure: MigrateFlowError | None = None
+        for key in self._in_order(policy):
+            if key.public_key in known and key.public_key not in revoked:
+                try:
+                    return self.signer(key, person)
+                except MigrateFlowError as error:
+                    # A store that can't be used here is passed over while another one has a key.
+                    failure = failure or error
+        if failure is not None:
+            raise failure
+        return self._stranger(person, policy, revoked)
 
-    def _nobody(self, policy: Policy) -> IdentityError:
-        owners = sorted({policy.owners[key.public_key] for key in self.local if key.public_key in policy.owners})
+    def _stranger(self, person: str, policy: Policy, revoked: Collection[str]) -> KeySigner:
+        """With a key that was made for the person, and that the policy does not know yet. Raises IdentityError."""
+        mine = [key for key in self.local if key.person == person]
+        fresh = [key for key in mine if key.public_key not in revoked]
+        if fresh:
+            return self.signer(fresh[0], person)
+        for key in [*mine, *self._elsewhere(policy)[0]]:
+            if policy.owners.get(key.public_key, key.person) == person and key.public_key in revoked:
+                raise _revoked(key, person)
+        raise self._no_key(person, policy)
+
+    @property
+    def _fixed(self) -> LocalKey | None:
+        """The environment's key, which goes before all others."""
+        return next((key for key in self.local if key.store == "environment"), None)
+
+    def _elsewhere(self, policy: Policy) -> Found:
+        people = {key: owner for key, owner in policy.owners.items() if owner in policy.people}
+        return ssh_keys.known(people, self._agent)
+
+    def _in_order(self, policy: Policy) -> Iterator[LocalKey]:
+        """As `known`, asking ssh-agent only when a key of the keyring did not do."""
+        yield from (key for key in self.local if key.store == "keyring")
+        yield from self._elsewhere(policy)[0]
+        yield from (key for key in self.local if key.store != "keyring")
+
+    def _nobody(self, policy: Policy, revoked: Collection[str]) -> IdentityError:
+        here, tried = self.known(policy)
+        owners = _owners(here, policy, revoked)
         if len(owners) > 1:
             return IdentityError(
                 f"keys of several people are here: {', '.join(owners)}",
                 hint=f"name one: migrate-flow --as {owners[0]} …, or MIGRATE_FLOW_ACTOR={owners[0]}",
             )
-        if any(key.store == "environment" for key in self.local):
+        for key in [self._fixed] if self._fixed else here:
+            if key.public_key in revoked:
+                return _revoked(key, policy.owners.get(key.public_key, key.person))
+        if self._fixed:
             return IdentityError(
                 "the key in the environment belongs to nobody in the policy",
                 hint="migrate-flow people add EMAIL --role ROLE --key 'KEY', then migrate-flow policy record",
             )
         return IdentityError(
-            f"no key of a person in the policy is here; looked in: {'; '.join(self._found[1])}",
+            f"no key of a person in the policy is here; looked in: {'; '.join(tried)}",
             hint="migrate-flow keys new EMAIL, then migrate-flow people add EMAIL --role ROLE --key 'KEY'",
         )
 
     def _no_key(self, person: str, policy: Policy) -> IdentityError:
-        places = f"; looked in: {'; '.join(self._found[1])}"
+        places = f"; looked in: {'; '.join(self.known(policy)[1])}"
         if person not in policy.people:
             return IdentityError(
                 f"{person} is not in the policy, and has no key here{places}",
@@ -139,10 +199,41 @@ class KeyRing:
         )
 
 
+def proposed_policy(path: Path | None) -> Policy | None:
+    """The policy of the file at ``path``, by default of the project here; None where none can be read."""
+    try:
+        return load(path if path is not None else find(Path.cwd())).policy
+    except ConfigError:
+        return None
+
+
+def _owners(found: Iterable[LocalKey], policy: Policy, revoked: Collection[str]) -> list[str]:
+    """The people of the policy whom these keys make one, sorted."""
+    mine = {policy.owners.get(key.public_key, "") for key in found if key.public_key not in revoked}
+    return sorted(mine & policy.people.keys())
+
+
+def _revoked(key: LocalKey, person: str) -> IdentityError:
+    name = person or "PERSON"
+    return IdentityError(
+        f"the key of {name} here is revoked ({key.fingerprint})",
+        hint=f"migrate-flow keys new {name}; then a policy-admin: migrate-flow people add {name} --key 'KEY' --record",
+        where=key.where,
+    )
+
+
+def _tell(text: str) -> None:
+    """For the person at the terminal, while a security key waits: nobody above is asked before it has signed."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
 def git_email() -> str:
     """git's user.email, lower case; empty where there is none."""
     try:
-        done = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, check=False, timeout=5)
+        words = ["git", "config", "user.email"]
+        done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip().lower()

@@ -9,10 +9,13 @@ from pathlib import Path
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.alembic_adapter.runner import AlembicRunner
 from migrate_flow.alembic_adapter.settings import read_settings
+from migrate_flow.bootstrap import ledgers
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.config.load import Config, find, load
-from migrate_flow.ledger.store import LedgerStore, open_store
+from migrate_flow.git import Git
+from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
+from migrate_flow.services.detached import Apart
 from migrate_flow.services.ports import Signer, Target
 from migrate_flow.services.workspace import Workspace
 
@@ -51,26 +54,29 @@ def runner(config: Config, scripts: Checkout) -> AlembicRunner:
 
 
 def open_ledger(config: Config) -> LedgerStore:
-    return open_store(config.ledger.url, config.root)
+    return ledgers.open_ledger(config)
 
 
-def workspace(path: Path | None, wanted: str) -> Workspace:
-    """Everything, wired. wanted: whose key signs, empty for the default. Raises ConfigError, LedgerError."""
+def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace:
+    """Everything, wired. wanted: whose key signs, empty for the default. asks: somebody may be asked for a passphrase.
+    Raises ConfigError, LedgerError."""
     config = load_config(path)
-    ring = KeyRing(config.root)
+    ring = KeyRing(config.root, asks=asks)
     scripts = checkout(config)
     wired: Workspace
 
     def signer() -> Signer:
-        found = ring.signer_for(wired.actor, wired.policy)
+        found = ring.signer_for(wired.actor, wired.policy, revoked=wired.history.revoked)
         know(wired.history, found)
         return found
 
+    ledger = open_ledger(config)
     book = Book(
-        open_ledger(config),
+        ledger,
         SshsigVerifier(),
         signer,
         now,
+        ledgers.local_heads(config.root, ledger.describe()),
         ledger_id=config.ledger.id,
         genesis=config.ledger.genesis,
     )
@@ -81,8 +87,17 @@ def workspace(path: Path | None, wanted: str) -> Workspace:
         runner=runner(config, scripts),
         target=cache(lambda name: target(config, name, wired.actor)),
         signer=signer,
-        actor=ring.actor(wanted, book.history.policy),
+        actor=ring.actor(wanted, book.history.policy, revoked=book.history.revoked),
         verifier=SshsigVerifier(),
         clock=now,
+        authors=Git(config.root),
     )
     return wired
+
+
+def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:
+    """What a review needs that is signed away from the ledger, which is not opened. Raises ConfigError."""
+    config = load_config(path)
+    ring = KeyRing(config.root, asks=asks)
+    person = ring.actor(wanted, config.policy)
+    return Apart(config, checkout(config), Git(config.root), lambda: ring.signer_for(person, config.policy), now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,11 +20,15 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from migrate_flow.cli.output import note, show_error
-from migrate_flow.core.redaction import redact
+from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import MigrateFlowError, Terminated, UsageError
 
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
 
+
+# What drivers read for themselves, and env.py may repeat.
+_SECRET_VARIABLES = ("PGPASSWORD", "MYSQL_PWD", "MIGRATE_FLOW_SIGNING_KEY")
+_REPEATS = re.compile(r"(Got unexpected extra arguments?(?:\(s\))?) \(.*\)", re.DOTALL)
 
 # While the first signal's consequences are recorded, a second one must not cut them short.
 PATIENCE_S = 30.0
@@ -63,6 +68,8 @@ class Group(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         _open_streams()
+        for name in _SECRET_VARIABLES:
+            remember(os.environ.get(name))
         with _Signals() as signals:
             try:
                 extra.pop("standalone_mode", None)
@@ -88,7 +95,8 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else BUG
     if debug and not isinstance(error, (ClickException, KeyboardInterrupt)):
-        for line in "".join(traceback.format_exception(error)).splitlines():
+        # Redacted whole: a secret may go over several lines.
+        for line in redact("".join(traceback.format_exception(error))).splitlines():
             note(line)
     if isinstance(error, MigrateFlowError):
         show_error(error, as_json=as_json)
@@ -123,6 +131,7 @@ def _usage(error: Exception) -> UsageError:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     if isinstance(error, ClickUsageError) and not message:
         message = "a command is missing"
+    message = _REPEATS.sub(r"\1", message)  # what is one too many may be a secret
     return UsageError(message.rstrip(".").replace("\n", " "), hint=f"{path} --help", where=path)
 
 

@@ -25,6 +25,14 @@ def init(
     role: Annotated[list[str] | None, typer.Option("--role", metavar="ROLE", help="Roles of the person.")] = None,
     alembic: Annotated[str, typer.Option("--alembic", metavar="PATH", help="alembic.ini or pyproject.toml.")] = "",
     key_store: Annotated[str, typer.Option("--key-store", metavar="STORE", help="keyring, file or project.")] = "",
+    recovery_key: Annotated[
+        Path | None,
+        typer.Option("--recovery-key", metavar="FILE", help="Write an offline key that can sign policies there."),
+    ] = None,
+    succeeds: Annotated[
+        str, typer.Option("--succeeds", metavar="OLD_URL", help="Last resort: a new ledger that follows this one.")
+    ] = "",
+    message: Annotated[str, typer.Option("-m", "--message", metavar="WHY", help="Why, for --succeeds.")] = "",
     format_name: Format = "table",
     output: Output = None,
 ) -> None:
@@ -42,6 +50,9 @@ def init(
         roles=tuple(role or ()),
         alembic=alembic,
         key_store=key_store,
+        recovery=recovery_key.absolute() if recovery_key else None,
+        succeeds=succeeds,
+        why=message,
     )
     if (
         initialise.lacks_alembic(wishes)

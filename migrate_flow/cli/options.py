@@ -34,3 +34,9 @@ Env = Annotated[str, typer.Option("--env", metavar="ENV", help="The environment'
 Rev = Annotated[str, typer.Argument(metavar="REV", help="A revision: id, unique prefix of 4 or more, or head.")]
 Message = Annotated[str, typer.Option("-m", "--message", metavar="TEXT", help="A comment, recorded with the entry.")]
 Why = Annotated[str, typer.Option("-m", "--message", metavar="WHY", help="The reason, recorded with the entry.")]
+Detached = Annotated[
+    Path | None,
+    typer.Option(
+        "--detached", metavar="FILE", help="Sign into FILE, without the ledger; somebody runs ledger submit FILE."
+    ),
+]

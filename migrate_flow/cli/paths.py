@@ -1,12 +1,15 @@
-"""Files that the command line writes: in one piece, and known to be writable before anything is done."""
+"""Files that the command line reads and writes: in one piece, and known to be writable before anything is done."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from pathlib import Path
 
 from migrate_flow.errors import UsageError
+
+LARGEST = 1 << 20
 
 
 def usable_output(path: Path | None) -> Path | None:
@@ -17,6 +20,27 @@ def usable_output(path: Path | None) -> Path | None:
     if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         raise UsageError(f"{path} can't be written", hint="choose another path", where="--output")
     return path
+
+
+def write_new(path: Path, text: str) -> None:
+    """As write_atomically, but never over a file that is there. Raises UsageError."""
+    if path.exists() or path.is_symlink():
+        raise UsageError(
+            f"{path} is there already", hint="choose another path, or move that file away", where=str(path)
+        )
+    write_atomically(path, text)
+
+
+def read_small(path: Path) -> bytes:
+    """A regular file of at most 1 MiB. Raises UsageError."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            reason = "no file" if not path.exists() else "not a file of at most 1 MiB"
+            raise UsageError(f"{path} can't be read: {reason}", hint=f"ls -l {shlex.quote(str(path))}", where=str(path))
+        return path.read_bytes()
+    except OSError as error:
+        hint = f"ls -l {shlex.quote(str(path))}"
+        raise UsageError(f"{path} can't be read: {error.strerror}", hint=hint, where=str(path)) from error
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from migrate_flow.cli.output import check_format
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
+    from migrate_flow.services.detached import Apart
     from migrate_flow.services.workspace import Workspace
 
 
@@ -25,7 +26,17 @@ def workspace(ctx: typer.Context, actor: str = "", format_name: str = "table") -
     from migrate_flow.bootstrap import wiring
 
     check_format(format_name)
-    return wiring.workspace(options(ctx).config, (actor or options(ctx).actor).strip().lower())
+    given = options(ctx)
+    return wiring.workspace(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+
+
+def without_ledger(ctx: typer.Context, actor: str = "", format_name: str = "table") -> Apart:
+    """The project here, wired but for the ledger, which need not be in reach. Raises ConfigError, UsageError."""
+    from migrate_flow.bootstrap import wiring
+
+    check_format(format_name)
+    given = options(ctx)
+    return wiring.apart(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
 
 
 def config(ctx: typer.Context) -> Config:

@@ -17,14 +17,16 @@ def problems(file: File) -> list[Problem]:
     return [
         *_ledger(file),
         *check_environments.problems(file.environments),
-        *check_people.problems(file.people),
+        *check_people.problems(file.people, file.policy.recovery_keys),
         *_rehearsal(file),
     ]
 
 
 def _ledger(file: File) -> Iterator[Problem]:
     if flaw := urls.flaw(file.ledger.url, _LEDGERS, name="ledger"):
-        yield Problem(("ledger", "url"), *flaw)
+        message, hint = flaw  # `env login` knows environments only
+        stored = f"keyring set migrate-flow:url {file.project.name}/ledger"
+        yield Problem(("ledger", "url"), message, hint.replace("migrate-flow env login ledger", stored))
     if bool(file.ledger.id) != bool(file.ledger.genesis):
         missing = "genesis" if file.ledger.id else "id"
         hint = "restore both lines from version control: init wrote them together"

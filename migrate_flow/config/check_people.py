@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from migrate_flow.config.keys import normalise
 from migrate_flow.config.model import Person
 from migrate_flow.config.problem import Problem, shown
+from migrate_flow.core.policy import RECOVERY
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")
 # Git addresses hold more than our names, such as dependabot[bot]@users.noreply.github.com.
@@ -15,9 +16,9 @@ _ALIAS = re.compile(r"[\x21-\x7e]+")
 _WILDCARD = re.compile(r"[*?!,]")
 
 
-def problems(people: Mapping[str, Person]) -> Iterator[Problem]:
+def problems(people: Mapping[str, Person], recovery_keys: Sequence[str] = ()) -> Iterator[Problem]:
     yield from _names(people)
-    yield from _keys(people)
+    yield from _keys(people, recovery_keys)
     yield from _aliases(people)
 
 
@@ -34,6 +35,9 @@ def _names(people: Mapping[str, Person]) -> Iterator[Problem]:
         if other != name:
             hint = f"keep [people.{shown(folded(name))}] and put both key lists into it"
             yield Problem(at, f"another spelling of {shown(other)}: one person has one name", hint)
+        elif name == RECOVERY:
+            message = f"{RECOVERY} is the name of the offline key of [policy] recovery_keys, and no person's"
+            yield Problem(at, message, "name each person by e-mail address")
         elif _WILDCARD.search(name):
             yield Problem(at, "wildcards stand for nobody in particular", "name each person by e-mail address")
         elif not _NAME.fullmatch(name):
@@ -43,11 +47,13 @@ def _names(people: Mapping[str, Person]) -> Iterator[Problem]:
             yield Problem(at, message, hint)
 
 
-def _keys(people: Mapping[str, Person]) -> Iterator[Problem]:
+def _keys(people: Mapping[str, Person], recovery_keys: Sequence[str]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
-    for name, person in people.items():
-        for index, text in enumerate(person.keys):
-            at = ("people", name, "keys", index)
+    places: list[tuple[str, tuple[str, ...], Sequence[str]]] = [(RECOVERY, ("policy", "recovery_keys"), recovery_keys)]
+    places += [(name, ("people", name, "keys"), person.keys) for name, person in people.items()]
+    for name, path, keys in places:
+        for index, text in enumerate(keys):
+            at: tuple[str | int, ...] = (*path, index)
             try:
                 key = normalise(text)
             except ValueError as error:

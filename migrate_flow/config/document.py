@@ -30,6 +30,11 @@ def policy_document(file: File) -> dict[str, Any]:
             "admins": policy.admins,
             "allow_irreversible": policy.allow_irreversible,
             "unknown_authors": policy.unknown_authors,
+            **(
+                {"recovery_keys": _unique(normalise(key) for key in policy.recovery_keys)}
+                if policy.recovery_keys
+                else {}
+            ),
         },
         "lint": {
             "contract_tables": list(lint.contract_tables),

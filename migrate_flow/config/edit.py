@@ -47,6 +47,76 @@ def add_person(text: str, email: str, roles: Sequence[str], keys: Sequence[str])
     return _edited(text, wanted, by_hand, *edits)
 
 
+def remove_person(text: str, email: str) -> str:
+    """The text without this person, and the comments below their table's heading. Raises ConfigError."""
+    wanted = _values(text)
+    if email not in wanted.get("people", {}):
+        raise _nobody(email, wanted)
+    del wanted["people"][email]
+    by_hand = f"remove [people.{tomlkit.item(email).as_string()}] by hand, then: migrate-flow doctor"
+
+    def edit(plain: str) -> str:
+        document = tomlkit.parse(plain)
+        people: Any = document["people"]
+        del people[email]
+        return tomlkit.dumps(document)
+
+    if not wanted["people"]:
+        del wanted["people"]  # TOML has no empty table of tables: the last one takes the heading with it
+    return _edited(text, wanted, by_hand, edit)
+
+
+def set_roles(text: str, email: str, roles: Sequence[str]) -> str:
+    """The text with exactly these roles for a person who is in it. Raises ConfigError."""
+    wanted = _values(text)
+    if email not in wanted.get("people", {}):
+        raise _nobody(email, wanted)
+    wanted["people"][email]["roles"] = _unique(roles)
+    by_hand = f"set roles of [people.{tomlkit.item(email).as_string()}] by hand, then: migrate-flow doctor"
+
+    def edit(plain: str) -> str:
+        document = tomlkit.parse(plain)
+        people: Any = document["people"]
+        _put(people[email], "roles", _unique(roles))
+        return tomlkit.dumps(document)
+
+    return _edited(text, wanted, by_hand, edit)
+
+
+def add_recovery_key(text: str, key: str) -> str:
+    """The text with one more key in [policy] recovery_keys. Raises ConfigError."""
+    wanted = _values(text)
+    keys = [*wanted.get("policy", {}).get("recovery_keys", []), _public(key, "recovery")]
+    wanted.setdefault("policy", {})["recovery_keys"] = keys
+    by_hand = f'write into [policy]: recovery_keys = ["{_public(key, "recovery")}"]'
+
+    def edit(plain: str) -> str:
+        document = tomlkit.parse(plain)
+        _put(document.setdefault("policy", tomlkit.table()), "recovery_keys", keys)
+        return tomlkit.dumps(document)
+
+    return _edited(text, wanted, by_hand, edit)
+
+
+def _nobody(email: str, values: Mapping[str, Any]) -> ConfigError:
+    known = ", ".join(sorted(values.get("people", {}))) or "nobody"
+    return ConfigError(f"{email} is not in the file", hint=f"there: {known}", where="[people]")
+
+
+def set_ledger_url(text: str, url: str) -> str:
+    """The text, of a file that loads, with another url in [ledger]. Raises ConfigError."""
+    wanted = _values(text)
+    wanted.setdefault("ledger", {})["url"] = url
+    by_hand = f'write into [ledger]: url = "{url}"'
+
+    def edit(plain: str) -> str:
+        document = tomlkit.parse(plain)
+        _put(document.setdefault("ledger", tomlkit.table()), "url", url)
+        return tomlkit.dumps(document)
+
+    return _edited(text, wanted, by_hand, edit)
+
+
 def set_ledger(text: str, ledger_id: str, genesis: str) -> str:
     """The text, of a file that loads, with the trust anchor in [ledger]. Raises ConfigError."""
     wanted = _values(text)

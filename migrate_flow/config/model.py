@@ -137,6 +137,11 @@ class Policy(Table):
     approval_expires: Length | None = Field(None, description="How long an approval counts. Without it: always.")
     escalations: tuple[Escalation, ...] = Field((), strict=False, description="More approvals for riskier migrations.")
     admins: Count = Field(1, description="How many policy-admins must sign a change of the policy.")
+    recovery_keys: tuple[Line, ...] = Field(
+        (),
+        strict=False,
+        description="Public keys kept offline: they sign policies and key revocations like an admin, no more.",
+    )
     allow_irreversible: bool = Field(
         False, description="Accept a migration that can't be undone, if it carries a waiver with a reason."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -25,6 +26,23 @@ def loads(data: bytes) -> Any:
         return _DECODER.decode(data.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def read(data: bytes) -> Any:
+    """Decode what `dumps` wrote. Raises ValueError for any other spelling of the same value, as for what is no JSON."""
+    try:
+        text = data.decode()
+        value = _EXACT.decode(text)
+        # The encoder's order of keys is that of code points, and it knows nothing of Unicode's forms.
+        if text.isascii() or (not _ASTRAL.search(text) and unicodedata.is_normalized("NFC", text)):
+            same = _SORTED.encode(value) == text
+        else:
+            same = dumps(value) == data
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not same:
+        raise ValueError("it is not written in the one canonical way")
+    return value
 
 
 def digest(value: Any) -> str:
@@ -77,4 +95,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # made once: loads() would make one a call
+def _integer(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > _LARGEST:
+        raise ValueError(f"integer {digits} has no exact JSON form")
+    return number
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"number {text} has no canonical JSON form")
+
+
+# Made once: loads() would make one a call. What _EXACT reads of a key that comes twice is not written as it was.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_EXACT = json.JSONDecoder(parse_int=_integer, parse_float=_no_number, parse_constant=_no_number)
+_SORTED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")

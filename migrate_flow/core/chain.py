@@ -19,10 +19,22 @@ class Head:
         return f"{self.seq}:sha256:{self.hash}"
 
 
+@dataclass(frozen=True, slots=True)
+class SeenHead:
+    """A head that somebody saw. ledger: its id. where: who keeps it, for people."""
+
+    ledger: str
+    head: Head
+    where: str
+
+
 EMPTY = Head(0, ORIGIN)
 
 
 def link(prev: str, statement: bytes, signature: str) -> str:
-    """Hash (hex) of the entry that follows prev (hex)."""
+    """Hash (hex) of the entry that follows prev (hex). Raises ValueError for a prev in any other spelling."""
+    before = bytes.fromhex(prev)
+    if before.hex() != prev:
+        raise ValueError("the hash of the entry before is not written in lower-case hex digits")
     signed = hashlib.sha256(signature.encode()).digest()
-    return hashlib.sha256(bytes.fromhex(prev) + hashlib.sha256(statement).digest() + signed).hexdigest()
+    return hashlib.sha256(before + hashlib.sha256(statement).digest() + signed).hexdigest()

@@ -34,6 +34,7 @@ class Receipt:
     manifest: str
     from_heads: tuple[str, ...]
     to_heads: tuple[str, ...]
+    ledger: str
     ledger_seq: int
     ledger_hash: str
     intent_hash: str
@@ -75,23 +76,33 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never."""
+    """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never. waits:
+    the entry that proposes it, where more signatures are needed; else 0."""
 
     digest: str
     in_force: bool
     recorded: int
+    waits: int = 0
+
+    @property
+    def way_out(self) -> str:
+        """The command that brings the file's policy into force."""
+        if self.waits:
+            return f"migrate-flow policy endorse {self.waits}"
+        return "migrate-flow policy diff, then migrate-flow policy record"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """One revision, one environment, one direction, now.
 
-    actor: whose key would sign, empty if none is here. target: what the ledger knows of the observed database.
-    manifest: of the script in this checkout, empty if it is not here. upstream: the latest word of each upstream
-    environment on this revision. missing_ancestors: not applied and not earlier in the same plan. earlier: what is.
-    conflicting_heads: several heads where one is asked for. downstream: environments further down in which the
-    revision stands, nearest first. unknown_heads: where the database stands, and this checkout has no script of that
-    name, so that Alembic could not plan an upgrade. traits: of the bytes that would run.
+    actor: whose key would sign, empty if none is here. now: by the clock, whatever the entries say. target: what
+    the ledger knows of the observed database. manifest: of the script in this checkout, empty if it is not here.
+    upstream: the latest word of each upstream environment on this revision. missing_ancestors: not applied and not
+    earlier in the same plan. earlier: what is. conflicting_heads: several heads where one is asked for. downstream:
+    environments further down in which the revision stands, nearest first. unknown_heads: where the database stands,
+    and this checkout has no script of that name, so that Alembic could not plan an upgrade. traits: of the bytes
+    that would run.
     """
 
     revision: str

@@ -5,7 +5,7 @@ These records are built up by `lifecycle.fold` and only read elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,7 +33,11 @@ STANDING_STATES = frozenset({Applied.APPLIED, Applied.GRANDFATHERED, Applied.OUT
 
 @dataclass(slots=True)
 class Attestation:
-    """One signed statement, decoded. flaw: why it does not count, empty if it does. key: the signing public key."""
+    """One signed statement, decoded. flaw: why it does not count, empty if it does. key: the signing public key.
+
+    undone: it counted when it was made, and was taken back or its key revoked since. seen: position of the newest
+    entry that its signer had seen: what came later was not on their mind.
+    """
 
     seq: int
     kind: str
@@ -45,17 +49,66 @@ class Attestation:
     fields: Mapping[str, Any] = field(repr=False)
     subjects: tuple[Subject, ...] = field(default=(), repr=False)
     flaw: str = ""
+    undone: bool = False
+    seen: int = 0
+
+    @property
+    def was_valid(self) -> bool:
+        """Whether it counted when it was made."""
+        return not self.flaw or self.undone
+
+    def restore(self) -> None:
+        """It counts again: what took it back does not."""
+        if self.undone:
+            self.flaw, self.undone = "", False
+
+    def undo(self, why: str) -> None:
+        """From now on it does not count."""
+        if not self.flaw:
+            self.flaw, self.undone = why, True
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """A policy that was in force from seq on. number counts from 1."""
+    """A policy that was in force from seq on. number counts from 1. by: its signers, the first one proposed it."""
 
     seq: int
     number: int
     policy: Policy
     by: str
     at: datetime
+
+
+@dataclass(slots=True)
+class Proposal:
+    """A policy that waits for more signatures. base: digest of the policy that it changes. keys: by signer."""
+
+    seq: int
+    policy: Policy
+    base: str
+    by: str
+    at: datetime
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A key that signs nothing any more. since: position from which on it did not count before either, 0 for none."""
+
+    seq: int
+    key: str
+    by: str
+    since: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """The ledger that this one follows, which can't be used any more: its id, and its newest entry then."""
+
+    ledger: str
+    head: Head
+    why: str
 
 
 @dataclass(slots=True)
@@ -70,6 +123,7 @@ class RevisionRecord:
     waivers: list[Attestation] = field(default_factory=list)
     withdrawals: list[Attestation] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)  # environment -> manifest
+    taken_back: list[tuple[Attestation, Attestation]] = field(default_factory=list)  # by what, and what
     seqs: list[int] = field(default_factory=list)
 
     def last_self_review(self) -> Attestation | None:
@@ -89,6 +143,14 @@ class RevisionRecord:
         """The self-review, review, approval or waiver at a position."""
         said = (*self.self_reviews, *self.reviews, *self.approvals, *self.waivers)
         return next((item for item in said if item.seq == seq), None)
+
+    def everything(self) -> Iterator[Attestation]:
+        yield from self.created
+        yield from self.self_reviews
+        yield from self.reviews
+        yield from self.approvals
+        yield from self.waivers
+        yield from self.withdrawals
 
     def last_content(self) -> Attestation | None:
         """The newest entry that stored the script's bytes: a self-review, else `created`."""
@@ -187,10 +249,11 @@ class EnvironmentRecord:
         self.retired.update(self.targets)
         self.targets.clear()
 
-    def latest(self, revision: str) -> Application | None:
-        """Over all targets: one where it stands before one where it does not, then the newest."""
+    def latest(self, revision: str, manifest: str = "") -> Application | None:
+        """Over all targets: one where it stands before one where it does not, these bytes before others, then the
+        newest."""
         found = [t.applications[revision] for t in self.targets.values() if revision in t.applications]
-        return max(found, key=lambda a: (a.stands, a.seq), default=None)
+        return max(found, key=lambda a: (a.stands, a.manifest == manifest, a.seq), default=None)
 
     def open_attempts(self) -> list[tuple[TargetRecord, Attempt]]:
         return [(target, target.attempt) for target in self.targets.values() if target.attempt]
@@ -206,8 +269,14 @@ class History:
     genesis: str = ""
     last_at: datetime | None = None
     policies: list[PolicyVersion] = field(default_factory=list)
+    proposals: dict[int, Proposal] = field(default_factory=dict)
+    revoked: dict[str, Revocation] = field(default_factory=dict)  # by public key
+    charter: list[int] = field(default_factory=list)  # positions of what decides for all: policies, keys, targets
+    succeeds: Succession | None = None
     revisions: dict[str, RevisionRecord] = field(default_factory=dict)
     environments: dict[str, EnvironmentRecord] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)  # target -> environment
+    files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=lambda: {0: ORIGIN}, repr=False)
     nonces: set[str] = field(default_factory=set, repr=False)
@@ -224,6 +293,15 @@ class History:
 
     def environment(self, name: str) -> EnvironmentRecord:
         return self.environments.get(name) or EnvironmentRecord(name)
+
+    def attestations(self) -> Iterator[Attestation]:
+        """Everything that people said of revisions, one revision after the other."""
+        for record in self.revisions.values():
+            yield from record.everything()
+
+    def pending(self) -> list[Proposal]:
+        """Policies that could come into force with more signatures."""
+        return [proposal for proposal in self.proposals.values() if proposal.base == self.policy.digest]
 
     def policy_version(self, digest: str) -> PolicyVersion | None:
         """The newest version with this digest."""

@@ -9,14 +9,18 @@ signature names is read with `key_of` and must belong to the actor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
-from migrate_flow.core import target_entries
-from migrate_flow.core.chain import EMPTY
+from migrate_flow.core import policy_entries, target_entries
+from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
-from migrate_flow.core.history import Attestation, History, PolicyVersion
-from migrate_flow.core.policy import POLICY_ADMIN, Policy, below_the_floor
-from migrate_flow.core.standing import contributors
+from migrate_flow.core.fields import malformed, not_of_its_files
+from migrate_flow.core.history import Attestation, History, Proposal, Succession
+from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy, unsound
+from migrate_flow.core.policy_entries import GOVERNING, enact
+from migrate_flow.core.standing import contributors, progress
 from migrate_flow.core.target_entries import record_of
 
 KeyOf = Callable[[str], str]
@@ -32,28 +36,66 @@ def fold(entries: Iterable[Entry], key_of: KeyOf, history: History | None = None
 
 def _add(history: History, entry: Entry, key_of: KeyOf) -> None:
     fields = entry.predicate
-    said = Attestation(
-        seq=entry.seq,
-        kind=entry.kind,
-        actor=entry.actor,
-        key=key_of(entry.signature),
-        at=parse_time(fields["at"]),
-        revision=fields.get("revision", ""),
-        manifest=fields.get("manifest", ""),
-        fields=fields,
-        subjects=tuple(Subject(item["name"], item["digest"]["sha256"]) for item in entry.document["subject"]),
-    )
-    if entry.kind == Kind.LEDGER_OPENED:
+    said = _read(history, entry, key_of)
+    if entry.kind == Kind.LEDGER_OPENED and history.head == EMPTY:
         _open(history, said)
     else:
-        _judge_signer(history, said)
+        said.flaw = said.flaw or _unfit(history, said)
         _handle(history, said)
-    history.nonces.add(fields.get("nonce", ""))
+    history.nonces.add(str(fields.get("nonce", "")))  # of whatever type a keyholder signed
     history.hashes[entry.seq] = entry.hash
     history.head = entry.head
     history.genesis = history.genesis or entry.hash
     if not said.flaw:  # nobody's clock but those of the policy's people moves the ledger's
         history.last_at = max(said.at, history.last_at or said.at)
+
+
+def _read(history: History, entry: Entry, key_of: KeyOf) -> Attestation:
+    """The entry as a statement by somebody, with its flaw where it can't be read as one. Raises ValueError for a first
+    entry like that: there is no ledger then."""
+    fields, flaw, key = entry.predicate, malformed(entry.predicate), ""
+    subjects: tuple[Subject, ...] = ()
+    at = history.last_at or datetime.fromtimestamp(0, UTC)
+    try:
+        at = parse_time(fields["at"])
+        subjects = tuple(
+            Subject(_text(item["name"]), _text(item["digest"]["sha256"])) for item in entry.document["subject"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        flaw = flaw or f"malformed: {type(error).__name__} {error}"
+    try:
+        key = key_of(entry.signature)
+    except ValueError as error:
+        flaw = flaw or f"its signature can't be read: {error}"
+    if flaw and history.head == EMPTY:
+        raise ValueError(f"entry {entry.seq}: {flaw}")
+    revision, manifest = fields.get("revision", ""), fields.get("manifest", "")
+    if flaw:
+        revision, manifest = str(revision), str(manifest)
+    return Attestation(
+        seq=entry.seq,
+        kind=entry.kind,
+        actor=entry.actor,
+        key=key,
+        at=at,
+        revision=revision,
+        manifest=manifest,
+        fields=fields,
+        subjects=subjects,
+        flaw=flaw,
+        seen=_seen(fields.get("after")),
+    )
+
+
+def _seen(after: Any) -> int:
+    seq = after.get("seq") if isinstance(after, dict) else 0
+    return seq if type(seq) is int else 0
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text is expected")
+    return value
 
 
 def _handle(history: History, said: Attestation) -> None:
@@ -66,56 +108,82 @@ def _handle(history: History, said: Attestation) -> None:
             history.flawed.append(said)
 
 
-def _judge_signer(history: History, said: Attestation) -> None:
-    person = history.policy.people.get(said.actor)
-    if person is None:
-        said.flaw = f"{said.actor} is not in the policy"
-    elif said.key not in person.keys:
-        said.flaw = f"signed with a key that is not {said.actor}'s"
-    elif said.fields.get("ledger") != history.ledger:
-        said.flaw = "made for another ledger"
-    elif said.fields.get("nonce", "") in history.nonces:
-        said.flaw = "a copy of an earlier entry"
-    elif not _follows(history, said.fields.get("after")):
-        said.flaw = "made after an entry that this ledger does not hold"
+def _unfit(history: History, said: Attestation) -> str:
+    """Why the signer could not say this, whatever it is; empty if they could."""
+    keys = history.policy.keys_of(said.actor)
+    if not keys and said.actor not in history.policy.people:
+        return f"{said.actor} is not in the policy"
+    if said.key not in keys:
+        return f"signed with a key that is not {said.actor}'s"
+    if revocation := history.revoked.get(said.key):
+        return f"signed with a key that entry {revocation.seq} revoked"
+    if said.actor == RECOVERY and said.kind not in GOVERNING:
+        return "a recovery key signs policies and revocations, and nothing else"
+    if said.fields.get("ledger") != history.ledger:
+        return "made for another ledger"
+    if said.fields.get("nonce", "") in history.nonces:
+        return "a copy of an earlier entry"
+    if not _follows(history, said.fields.get("after")):
+        return "made after an entry that this ledger does not hold"
+    if not _known_policy(history, said):
+        return "made under a policy that was not in force"
+    if said.kind in _OF_FILES and (said.manifest or said.kind != Kind.APPLY_REFUSED):
+        return _bind(history, said)
+    return ""
+
+
+def _bind(history: History, said: Attestation) -> str:
+    """Why its manifest is not that of its files. The same files are named again and again: judged and kept once."""
+    known = history.files.get(said.manifest)
+    if known == said.subjects:
+        said.subjects = known
+        return ""
+    problem = not_of_its_files(said.manifest, said.subjects)
+    if not problem:
+        history.files[said.manifest] = said.subjects
+    return problem
+
+
+def _known_policy(history: History, said: Attestation) -> bool:
+    """Whether it names a policy that was in force at some time since the entry that its signer saw."""
+    if said.fields.get("policy") == history.policy.digest:
+        return True
+    after = said.fields["after"]["seq"]
+    ends = [version.seq for version in history.policies[1:]]
+    return any(
+        version.policy.digest == said.fields.get("policy") and (end is None or end > after)
+        for version, end in zip_longest(history.policies, ends)
+    )
 
 
 def _follows(history: History, after: Any) -> bool:
     """The chain is not signed, but this is: nobody can take an entry out and link the later ones anew."""
-    match after:
-        case {"seq": int(seq), "hash": str(digest)}:
-            return digest == f"sha256:{history.hashes.get(seq)}"
-        case _:
-            return False
+    if not isinstance(after, dict):
+        return False
+    seq, known = after.get("seq"), None
+    if type(seq) is int:
+        known = history.hashes.get(seq)
+    return known is not None and after.get("hash") == f"sha256:{known}"
 
 
 def _open(history: History, said: Attestation) -> None:
-    if history.head != EMPTY:
-        raise ValueError(f"entry {said.seq} opens a ledger that is open already")
     history.ledger = said.fields["ledger"]
     history.project = said.fields["project"]
-    _enact(history, said)
-
-
-def _enact(history: History, said: Attestation) -> None:
+    history.charter.append(said.seq)
     policy = Policy.from_document(said.fields["document"])
-    history.policies.append(PolicyVersion(said.seq, len(history.policies) + 1, policy, said.actor, said.at))
+    if said.key not in policy.keys_of(said.actor) or not policy.has_role(said.actor, [POLICY_ADMIN]):
+        raise ValueError(f"entry {said.seq}: {said.actor} opens a ledger whose policy does not let them")
+    if problem := unsound(policy):
+        raise ValueError(f"entry {said.seq}: {problem}")
+    enact(history, Proposal(said.seq, policy, "", said.actor, said.at, {said.actor: said.key}), said.seq)
+    if old := said.fields.get("succeeds"):
+        head = Head(int(old["seq"]), str(old["hash"]).removeprefix("sha256:"))
+        history.succeeds = Succession(str(old["ledger"]), head, str(old.get("comment", "")))
 
 
-def _policy(history: History, said: Attestation) -> None:
-    if not said.flaw and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
-        said.flaw = f"{said.actor} is no {POLICY_ADMIN}"
-    proposed = Policy.from_document(said.fields["document"])
-    if not said.flaw and (below := below_the_floor(proposed)):
-        said.flaw = below
-    if not said.flaw and history.policy.admins > 1:
-        said.flaw = f"one signature, where the policy asks for {history.policy.admins}"
-    if not said.flaw and said.fields["base"] != history.policy.digest:
-        said.flaw = "proposed on a policy that is no longer in force"
-    if said.flaw:
-        history.flawed.append(said)
-    else:
-        _enact(history, said)
+def _opened_again(history: History, said: Attestation) -> None:
+    said.flaw = said.flaw or "it opens a ledger that is open already"
+    history.flawed.append(said)
 
 
 def _created(history: History, said: Attestation) -> None:
@@ -132,19 +200,42 @@ def _reviewed(history: History, said: Attestation) -> None:
         said.flaw = "a review approves or requests changes, and nothing else"
     if not said.flaw and not history.policy.has_role(said.actor, roles):
         said.flaw = f"{said.actor} has no role that may review ({', '.join(sorted(roles))})"
+    said.flaw = said.flaw or _unseen(history, said) or _own_work(history, said)
     record_of(history, said).reviews.append(said)
+
+
+def _unseen(history: History, said: Attestation) -> str:
+    """Why nobody can review or approve these bytes: their author never vouched for them as this revision's."""
+    if any(item.manifest == said.manifest and item.was_valid for item in history.record(said.revision).self_reviews):
+        return ""
+    return "it speaks of bytes that were not self-reviewed as this revision's"
+
+
+def _own_work(history: History, said: Attestation) -> str:
+    if said.actor in contributors(history.record(said.revision), history.policy):
+        return f"{said.actor} contributed to this migration"
+    return ""
+
+
+def _too_early(history: History, said: Attestation) -> str:
+    """Why an approval came before its turn, by the policy at its own position."""
+    found = progress(history.record(said.revision), said.manifest, history.policy)
+    if found.tally.objections:
+        return f"approved while {', '.join(found.tally.objections)} asked for changes"
+    return "approved before it was peer-reviewed" if found.reviews_missing else ""
 
 
 def _approved(history: History, said: Attestation) -> None:
     role = said.fields["role"]
     if not said.flaw and not history.policy.has_role(said.actor, [role]):
         said.flaw = f"{said.actor} has not the role {role}"
+    said.flaw = said.flaw or _unseen(history, said) or _own_work(history, said) or _too_early(history, said)
     record_of(history, said).approvals.append(said)
 
 
 def _withdrawn(history: History, said: Attestation) -> None:
     record = history.revisions.get(said.revision)
-    if not said.flaw and (record is None or said.actor not in contributors(record)):
+    if not said.flaw and (record is None or said.actor not in contributors(record, history.policy)):
         said.flaw = f"{said.actor} contributed nothing to it, and so can't withdraw it"
     record_of(history, said).withdrawals.append(said)
 
@@ -156,19 +247,20 @@ def _revoked(history: History, said: Attestation) -> None:
     if not said.flaw and (meant is None or meant.actor != said.actor):
         said.flaw = "only the signer of an attestation takes it back"
     record_of(history, said)
-    if not said.flaw and meant is not None and not meant.flaw:
-        meant.flaw = f"taken back by {said.actor} (entry {said.seq})"
+    if not said.flaw and meant is not None:
+        meant.undo(f"taken back by {said.actor} (entry {said.seq})")
+        record_of(history, said).taken_back.append((said, meant))
 
 
 def _waived(history: History, said: Attestation) -> None:
     if not said.flaw and not history.policy.has_role(said.actor, history.policy.approvals):
         said.flaw = f"{said.actor} has no approver's role"
+    said.flaw = said.flaw or _unseen(history, said) or _own_work(history, said)
     record_of(history, said).waivers.append(said)
 
 
 _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
-    Kind.LEDGER_OPENED: _open,
-    Kind.POLICY_PROPOSED: _policy,
+    Kind.LEDGER_OPENED: _opened_again,
     Kind.MIGRATION_CREATED: _created,
     Kind.SELF_REVIEWED: _self_reviewed,
     Kind.REVIEWED: _reviewed,
@@ -176,5 +268,13 @@ _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.WITHDRAWN: _withdrawn,
     Kind.REVOKED: _revoked,
     Kind.GATE_WAIVED: _waived,
+    **policy_entries.HANDLERS,
     **target_entries.HANDLERS,
 }
+_OF_FILES = frozenset(
+    {
+        Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.WITHDRAWN, Kind.REVOKED,
+        Kind.GATE_WAIVED, Kind.APPLY_INTENDED, Kind.APPLY_APPLIED, Kind.APPLY_FAILED, Kind.APPLY_PARTIAL,
+        Kind.APPLY_RECOVERED, Kind.APPLY_REFUSED,
+    }
+)  # fmt: skip

@@ -29,7 +29,7 @@ DONE = frozenset({Outcome.APPLIED, Outcome.ROLLED_BACK})
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
     """header: the revision as it stands in the graph that the step runs on. sql: as rendered at the self-review,
-    None where there is none (then sql_note says why).
+    None where there is none (then sql_note says why). changes: since somebody last vouched for the revision.
     """
 
     header: Revision
@@ -39,6 +39,7 @@ class PlannedStep:
     sql: str | None
     sql_note: str
     risks: tuple[str, ...]
+    changes: tuple[str, ...] = ()
 
     @property
     def revision(self) -> str:

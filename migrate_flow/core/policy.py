@@ -7,7 +7,8 @@ where it is set, so that an unchanged file keeps its digest over an upgrade.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ from migrate_flow.core.schedule import Window, parse_duration, parse_window
 from migrate_flow.core.traits import Traits
 
 POLICY_ADMIN = "policy-admin"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")
+RECOVERY = "recovery"  # whoever holds an offline key: signs policies and revocations, and nothing else
 
 
 class Level(StrEnum):
@@ -31,7 +34,10 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Level).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Policy:
     escalations: tuple[Escalation, ...]
     review_roles: frozenset[str]
     admins: int
+    recovery_keys: tuple[str, ...]
     owners: Mapping[str, str] = field(repr=False)  # public key -> person
 
     @staticmethod
@@ -91,7 +98,7 @@ class Policy:
             raise ValueError(f"policy version {document.get('v')!r} is not known to this version of migrate-flow")
         people = {name: _principal(name, value) for name, value in document["people"].items()}
         rules = document["policy"]
-        expires = rules["approval_expires"]
+        expires, recovery = rules["approval_expires"], tuple(rules.get("recovery_keys", ()))
         return Policy(
             document=document,
             digest=canonical.digest(document),
@@ -104,8 +111,26 @@ class Policy:
             escalations=tuple(Escalation(tuple(e["when"]), e["approvals"]) for e in rules["escalations"]),
             review_roles=frozenset(rules["review_roles"]),
             admins=rules["admins"],
-            owners={key: person.name for person in people.values() for key in person.keys},
+            recovery_keys=recovery,
+            owners={key: person.name for person in people.values() for key in person.keys}
+            | dict.fromkeys(recovery, RECOVERY),
         )
+
+    def keys_of(self, person: str) -> tuple[str, ...]:
+        """Public keys that sign for a person; none for a stranger."""
+        if person == RECOVERY:
+            return self.recovery_keys
+        principal = self.people.get(person)
+        return principal.keys if principal else ()
+
+    def may_govern(self, person: str) -> bool:
+        """Whether somebody's signature counts under a change of the policy, and revokes keys of others."""
+        return self.has_role(person, [POLICY_ADMIN]) or (person == RECOVERY and bool(self.recovery_keys))
+
+    def governors(self, revoked: Collection[str] = ()) -> tuple[str, ...]:
+        """Who could sign a change of the policy: those with a key that is not revoked."""
+        names = (*self.holders([POLICY_ADMIN]), *([RECOVERY] if self.recovery_keys else []))
+        return tuple(name for name in names if set(self.keys_of(name)) - set(revoked))
 
     def holders(self, roles: Iterable[str]) -> tuple[str, ...]:
         """People who hold at least one of the roles, sorted."""
@@ -167,6 +192,28 @@ def shortages(policy: Policy) -> list[str]:
     return found
 
 
+def unsound(policy: Policy) -> str:
+    """What no policy may be, whoever signs it: below the founding rule, or unclear about who is who. Empty if sound.
+
+    The configuration refuses the same; this is for a policy that never was in a file.
+    """
+    keys = [key for person in policy.people.values() for key in person.keys] + list(policy.recovery_keys)
+    if len(set(keys)) < len(keys):
+        return "one key belongs to two people"
+    if RECOVERY in policy.people:
+        return f"{RECOVERY} is the name of the offline key, and no person's"
+    names = list(policy.people)
+    if not all(_NAME.fullmatch(name) for name in names):
+        return "a name could be read as another's"
+    owners = dict(zip(names, names, strict=True))
+    aliases = [(alias.casefold(), person.name) for person in policy.people.values() for alias in person.aliases]
+    if any(owners.setdefault(alias, name) != name for alias, name in aliases):
+        return "one address belongs to two people"
+    if policy.separation not in ("strict", "two-person"):
+        return f"separation {policy.separation!r} is not known"
+    return below_the_floor(policy)
+
+
 def _reasons(policy: Policy) -> list[str]:
     """Why nobody's migration can reach `approved`."""
     found: list[str] = []
@@ -221,12 +268,19 @@ def _hold(count: int) -> str:
 
 def below_the_floor(policy: Policy) -> str:
     """The founding rule, which no policy may go below; empty if it holds."""
+    upstream = {name for rules in policy.environments.values() for name in rules.upstream}
     for name, rules in policy.environments.items():
+        if len(policy.environments) > 1 and not (rules.upstream or name in upstream or rules.personal):
+            return f"{name} has no upstream and is none: production by another name"
+        if not set(rules.upstream) <= policy.environments.keys() - {name}:
+            return f"{name} has an upstream that there is not"
+        if rules.personal and rules.upstream:
+            return f"{name} is personal, and has an upstream"
         named = name.lower() in ("staging", "production")
         if (rules.upstream or named) and rules.requires is not Level.APPROVED:
             return f"{name} asks for less than approval"
         if named and not rules.upstream:
             return f"{name} has no upstream"
-    if policy.peer_reviews < 1 or not policy.approvals or min(policy.approvals.values()) < 1:
+    if policy.peer_reviews < 1 or policy.admins < 1 or not policy.approvals or min(policy.approvals.values()) < 1:
         return "a threshold is below 1"
     return ""

@@ -80,7 +80,12 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        return "sha256:" + hashlib.sha256(self.lines).hexdigest()
+        return manifest_digest((f.path, f.sha256) for f in self.files)
+
+
+def manifest_digest(files: Iterable[tuple[str, str]]) -> str:
+    """``sha256:`` and the hex digest of the manifest's lines. files: (path, hex)."""
+    return "sha256:" + hashlib.sha256(manifest_lines(files)).hexdigest()
 
 
 def manifest_lines(files: Iterable[tuple[str, str]]) -> bytes:

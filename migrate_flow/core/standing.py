@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Attestation, RevisionRecord
-from migrate_flow.core.policy import Policy
+from migrate_flow.core.policy import Level, Policy
 
 
 class State(StrEnum):
@@ -24,12 +24,27 @@ class State(StrEnum):
     GRANDFATHERED = "grandfathered"
     WITHDRAWN = "withdrawn"
 
+    def reaches(self, level: Level) -> bool:
+        """Whether it is as far as an environment asks for."""
+        rank = _RANKS.get(self)
+        return rank is not None and rank.rank >= level.rank
+
+
+_RANKS = {
+    State.CREATED: Level.CREATED,
+    State.SELF_REVIEWED: Level.SELF_REVIEWED,
+    State.CHANGES_REQUESTED: Level.SELF_REVIEWED,
+    State.PEER_REVIEWED: Level.PEER_REVIEWED,
+    State.APPROVED: Level.APPROVED,
+}
+
 
 @dataclass(frozen=True)
 class Standing:
     """missing_roles: approvals still missing, by role. may_review, may_approve: people who could act next.
 
-    uncounted: attestations about these bytes that do not count, each with the reason.
+    uncounted: attestations about these bytes that do not count, each with the reason. unknown_authors: addresses that
+    git showed at the newest self-review or since, and that nobody in the policy claims.
     """
 
     state: State
@@ -45,15 +60,69 @@ class Standing:
     may_review: tuple[str, ...] = ()
     may_approve: tuple[str, ...] = ()
     uncounted: tuple[tuple[Attestation, str], ...] = ()
+    unknown_authors: tuple[str, ...] = ()
 
 
-def contributors(record: RevisionRecord) -> frozenset[str]:
-    """The signers of `created` and `self-reviewed`, and whom those entries name; they only grow."""
+def contributors(record: RevisionRecord, policy: Policy | None = None) -> frozenset[str]:
+    """Everybody whose work it is; they only grow, also where an entry that names them is taken back.
+
+    Whoever signs a self-review is one, always. Whoever signs `created` is one unless that entry names others.
+    policy: whoever claims by now an address that nobody claimed when an entry recorded it is one too.
+    """
     found: set[str] = set()
-    for said in (*record.created, *record.self_reviews):
-        if not said.flaw:
-            found.update((said.actor, *said.fields.get("contributors", ())))
-    return frozenset(found)
+    addresses: set[str] = set()
+    for said in (*record.created, *record.self_reviews, *record.reviews):
+        if said.was_valid:
+            named = said.fields.get("contributors", ())
+            found.update(named)
+            if said.kind == Kind.SELF_REVIEWED or (said.kind == Kind.MIGRATION_CREATED and not named):
+                found.add(said.actor)
+            addresses.update(_addresses(said))
+    if policy is None or not addresses:
+        return frozenset(found)
+    return frozenset(found | claimed(policy, addresses).keys())
+
+
+def claimed(policy: Policy, addresses: Iterable[str]) -> dict[str, str]:
+    """Person -> address, of those whose name or alias is among the addresses; upper and lower case are the same."""
+    return {owner: address for address, owner in _owners(policy, addresses).items() if owner}
+
+
+def unclaimed(policy: Policy, addresses: Iterable[str]) -> tuple[str, ...]:
+    """Those of nobody in the policy, in lower case and sorted."""
+    return tuple(sorted(address.casefold() for address, owner in _owners(policy, addresses).items() if not owner))
+
+
+def _owners(policy: Policy, addresses: Iterable[str]) -> dict[str, str]:
+    """Address -> person, empty where it is nobody's. One of each that differ by case alone."""
+    wanted = {address.casefold(): address for address in sorted(addresses)}
+    if not wanted:
+        return {}
+    known = {name.casefold(): name for name in policy.people}
+    known |= {alias.casefold(): name for name, person in policy.people.items() for alias in person.aliases}
+    return {address: known.get(folded, "") for folded, address in wanted.items()}
+
+
+def refuses_unknown_authors(policy: Policy) -> bool:
+    """Whether an author whom nobody in the policy claims stands in the way, rather than being shown."""
+    return bool(policy.document["policy"].get("unknown_authors", "warn") == "refuse")
+
+
+def _addresses(said: Attestation) -> tuple[str, ...]:
+    """Authors whom nobody claimed when git was read for this entry."""
+    if "git" not in said.fields:
+        return ()
+    found = said.fields["git"].get("authors", ())
+    return tuple(address for address in found if isinstance(address, str)) if isinstance(found, list) else ()
+
+
+def unknown_since_self_review(record: RevisionRecord, policy: Policy) -> tuple[str, ...]:
+    """Addresses that the newest self-review or a later review recorded, and that nobody claims."""
+    last = record.last_self_review()
+    if last is None:
+        return ()
+    later = (said for said in record.reviews if said.seq > last.seq and not said.flaw)
+    return unclaimed(policy, (address for said in (last, *later) for address in _addresses(said)))
 
 
 def stand(
@@ -64,38 +133,69 @@ def stand(
     risks: Iterable[str] = (),
     now: datetime | None = None,
     approvals_after: int = 0,
+    also: Iterable[str] = (),
 ) -> Standing:
     """The standing of these bytes (None: the script is not here, so the bytes that the ledger last stored).
 
-    approvals_after: attestations of approval up to this position don't count (after a rollback).
+    approvals_after: attestations of approval up to this position don't count (after a rollback). also: contributors
+    whom no entry names yet.
     """
     stored = record.last_content()
     current = manifest or (stored.manifest if stored else next(iter(record.adopted.values()), ""))
-    authors = contributors(record)
-    self_review = record.last_self_review()
-    if self_review is not None and (self_review.manifest != current or record.withdrawn()):
-        self_review = None
-    tally = _Tally(policy, authors, current, now, approvals_after)
-    tally.count(record)
-    missing = {r: n - tally.by_role(r) for r, n in policy.required_approvals(risks).items() if n > tally.by_role(r)}
-    reviews_missing = max(0, policy.peer_reviews - len(tally.reviews))
+    found = progress(record, current, policy, risks, now=now, approvals_after=approvals_after, also=also)
+    tally = found.tally
     return Standing(
-        state=_state(record, self_review, tally, reviews_missing, missing),
+        state=found.state,
         manifest=current,
         stale=_stale(record, current),
-        contributors=authors,
-        self_review=self_review,
+        contributors=tally.authors,
+        self_review=found.self_review,
         reviews=tuple(tally.reviews.values()),
         objections=tuple(tally.objections.values()),
         approvals=tuple(tally.approvals.values()),
-        reviews_missing=reviews_missing,
-        missing_roles=missing,
+        reviews_missing=found.reviews_missing,
+        missing_roles=found.missing_roles,
         may_review=tuple(
             p for p in policy.holders(policy.review_roles) if p not in tally.reviews and not tally.bars_review(p)
         ),
-        may_approve=tuple(p for p in policy.holders(missing) if not tally.bars_approval(p)),
+        may_approve=tuple(p for p in policy.holders(found.missing_roles) if not tally.bars_approval(p)),
         uncounted=tuple(tally.uncounted),
+        unknown_authors=unknown_since_self_review(record, policy),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far these bytes are, without who could move them on: what the fold asks at every intent and approval."""
+
+    state: State
+    self_review: Attestation | None
+    reviews_missing: int
+    missing_roles: Mapping[str, int]
+    tally: _Tally
+
+
+def progress(
+    record: RevisionRecord,
+    manifest: str,
+    policy: Policy,
+    risks: Iterable[str] = (),
+    *,
+    now: datetime | None = None,
+    approvals_after: int = 0,
+    also: Iterable[str] = (),
+) -> Progress:
+    """As `stand`, for bytes that are known."""
+    self_review = record.last_self_review()
+    if self_review is not None and (self_review.manifest != manifest or record.withdrawn()):
+        self_review = None
+    tally = _Tally(policy, contributors(record, policy).union(also), manifest, now, approvals_after)
+    tally.count(record)
+    needed = policy.required_approvals(risks)
+    missing = {role: n - tally.by_role(role) for role, n in needed.items() if n > tally.by_role(role)}
+    reviews_missing = max(0, policy.peer_reviews - len(tally.reviews))
+    state = _state(record, self_review, tally, reviews_missing, missing)
+    return Progress(state, self_review, reviews_missing, missing, tally)
 
 
 class _Tally:
@@ -118,7 +218,7 @@ class _Tally:
 
     def count(self, record: RevisionRecord) -> None:
         since = record.withdrawn_before()
-        spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest and s.seq > since]
+        spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest and s.seen >= since]
         for said in sorted(spoken, key=lambda said: said.seq):
             count = self._count_review if said.kind == Kind.REVIEWED else self._count_approval
             reason = said.flaw or self._lost_role(said) or count(said)
@@ -148,7 +248,7 @@ class _Tally:
     def _count_approval(self, said: Attestation) -> str:
         if barred := self.bars_approval(said.actor):
             return barred
-        if said.seq <= self.approvals_after:
+        if said.seen < self.approvals_after:
             return "rolled back since, approve again"
         expires = self.policy.approval_expires
         if expires is not None and self.now is not None and said.at + expires < self.now:

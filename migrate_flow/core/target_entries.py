@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from migrate_flow.core.entry import Kind
+from migrate_flow.core.entry import Kind, Subject
+from migrate_flow.core.fields import not_of_its_files
 from migrate_flow.core.history import (
     Application,
     Applied,
@@ -18,6 +20,7 @@ from migrate_flow.core.history import (
     TargetRecord,
 )
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
+from migrate_flow.core.standing import progress
 from migrate_flow.core.trace import Durability
 
 
@@ -36,13 +39,16 @@ def _intended(history: History, said: Attestation) -> None:
         said.flaw = f"the policy has no environment {environment.name}"
     if not said.flaw and rules and rules.apply_roles and not history.policy.has_role(said.actor, rules.apply_roles):
         said.flaw = f"{said.actor} may not apply to {environment.name}"
-    said.flaw = said.flaw or _misses(environment, said, rules)
-    if not said.flaw:
-        said.flaw = _open_already(environment.target(said.fields["target"]).attempt, said)
+    said.flaw = said.flaw or _misses(history, environment, said, rules)
+    if not said.flaw and rules is not None:
+        known = environment.targets.get(said.fields["target"])
+        said.flaw = _open_already(known.attempt if known else None, said) or _not_ready(
+            history, environment, said, rules
+        )
     if said.flaw:
         history.flawed.append(said)
         return
-    target = environment.target(said.fields["target"])
+    target = _place(history, environment, said)
     target.attempt = _attempt(said, target.applications.get(said.revision), target.attempt)
     target.version_table = said.fields.get("version_table", target.version_table)
     if target.heads is None:
@@ -61,9 +67,50 @@ def _open_already(attempt: Attempt | None, said: Attestation) -> str:
     return "an attempt is open on this target already"
 
 
-def _misses(environment: EnvironmentRecord, said: Attestation, rules: EnvironmentRules | None) -> str:
-    """Why an entry can't speak of its target: a second database under one name comes in by `target.replaced` alone."""
+def _not_ready(history: History, environment: EnvironmentRecord, said: Attestation, rules: EnvironmentRules) -> str:
+    """Why an upgrade could not be meant: what the environment asks for was not there at this position.
+
+    Derived again from the entries, so that nobody who may apply can sign what the gates would have refused. What needs
+    the clock, the script's risks or the checkout is for the gates alone.
+    """
+    direction, record = said.fields["direction"], history.record(said.revision)
+    known = environment.targets.get(said.fields["target"])
+    if direction not in ("upgrade", "downgrade"):
+        return "it goes neither up nor down"
+    if said.fields.get("resumes"):
+        return ""
+    if direction == "downgrade":
+        return "" if known and known.stands(said.revision) else f"{said.revision} did not stand there"
+    rolled_back = known.rolled_back.get(said.revision, 0) if known and rules.requires is Level.APPROVED else 0
+    state = progress(record, said.manifest, history.policy, approvals_after=rolled_back).state
+    if not state.reaches(rules.requires):
+        return f"{said.revision} was {state}, {environment.name} asks for {rules.requires}"
+    for name in rules.upstream:
+        stood = history.environment(name).latest(said.revision, said.manifest)
+        if stood is None or stood.state not in (Applied.APPLIED, Applied.GRANDFATHERED) or not _same(stood, said):
+            return f"{said.revision} did not stand in {name} with these bytes"
+    return ""
+
+
+def _same(stood: Application, said: Attestation) -> bool:
+    behaviour = said.fields.get("behaviour")
+    return stood.manifest == said.manifest or bool(behaviour and stood.behaviour == behaviour)
+
+
+def _place(history: History, environment: EnvironmentRecord, said: Attestation) -> TargetRecord:
+    """The target that an entry speaks of, from now on this environment's."""
+    uuid = said.fields["target"]
+    history.places.setdefault(uuid, environment.name)
+    return environment.target(uuid)
+
+
+def _misses(history: History, environment: EnvironmentRecord, said: Attestation, rules: EnvironmentRules | None) -> str:
+    """Why an entry can't speak of its target: a second database under one name comes in by `target.replaced` alone,
+    and no database is two environments'."""
     known = environment.targets
+    place = history.places.get(said.fields["target"], environment.name)
+    if place != environment.name:
+        return f"speaks of the database that is known as {place}"
     if not known or said.fields["target"] in known or (rules and rules.personal):
         return ""
     return f"speaks of another database than the one known as {environment.name}"
@@ -103,7 +150,7 @@ def _outcome(history: History, said: Attestation) -> None:
     state = _OUTCOMES.get(Kind(said.kind)) or Applied(said.fields["outcome"])
     if state is Applied.PARTIAL:
         # A partial change stays an open attempt: nothing else may run before somebody settles it.
-        target.put(_application(said, attempt, state))
+        target.put(_application(history, said, attempt, state))
         target.attempt = _decided(said, attempt)
         return
     if attempt.direction == "downgrade" and state is Applied.APPLIED:
@@ -116,7 +163,7 @@ def _outcome(history: History, said: Attestation) -> None:
     if state is Applied.FAILED and attempt.before and attempt.before.stands:
         target.put(attempt.before)  # it failed and left no trace: what stood, stands
     else:
-        target.put(_application(said, attempt, state))
+        target.put(_application(history, said, attempt, state))
 
 
 def _no_outcome(
@@ -125,6 +172,8 @@ def _no_outcome(
     """Why an entry is no outcome of this attempt; empty if it is. Evidence may be recorded by anybody in the policy, a
     decision only by who may apply there."""
     kind, fields = Kind(said.kind), said.fields
+    if (said.revision, said.manifest, fields["direction"]) != (attempt.revision, attempt.manifest, attempt.direction):
+        return "it speaks of another act than the one that was meant"
     if kind in (Kind.APPLY_APPLIED, Kind.APPLY_FAILED) and said.actor != attempt.by:
         return f"{said.actor} did not make this attempt: what another finds is a recovery"
     outcome = fields.get("outcome") if kind is Kind.APPLY_RECOVERED else _OUTCOMES[kind].value
@@ -152,11 +201,17 @@ def _decided(said: Attestation, attempt: Attempt) -> Attempt:
     return replace(attempt, stated={**attempt.stated, **stated}, may_resume=may_resume)
 
 
-def _application(said: Attestation, attempt: Attempt, state: Applied) -> Application:
+def _not_before(history: History, said: Attestation) -> datetime:
+    """Nobody who applies says that it was before it was approved: a soak counts from there."""
+    approvals = history.record(said.revision).approvals
+    return max((said.at, *(item.at for item in approvals if not item.flaw)))
+
+
+def _application(history: History, said: Attestation, attempt: Attempt, state: Applied) -> Application:
     return Application(
         attempt.revision,
         state,
-        said.at,
+        _not_before(history, said),
         attempt.by,
         said.seq,
         attempt.manifest,
@@ -175,13 +230,14 @@ def _refused(history: History, said: Attestation) -> None:
 
 
 def _adopted(history: History, said: Attestation) -> None:
+    history.charter.append(said.seq)
     environment = _environment(history, said)
     if not said.flaw:
         said.flaw = _may_adopt(history, environment, said)
     if said.flaw:
         history.flawed.append(said)
         return
-    target = environment.target(said.fields["target"])
+    target = _place(history, environment, said)
     target.heads = tuple(said.fields["heads"])
     target.version_table = said.fields.get("version_table", target.version_table)
     target.adopted_at = said.seq
@@ -199,7 +255,15 @@ def _adopt_one(
     behaviour = item.get("behaviour", "")
     target.put(
         Application(
-            revision, state, said.at, said.actor, said.seq, item["manifest"], behaviour, stored=said.seq, place=item
+            revision,
+            state,
+            _not_before(history, said),
+            said.actor,
+            said.seq,
+            item["manifest"],
+            behaviour,
+            stored=said.seq,
+            place=item,
         )
     )
     record = history.revisions.setdefault(revision, RevisionRecord(revision))
@@ -214,12 +278,16 @@ def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestati
         return f"the policy has no environment {environment.name}"
     if rules.requires is Level.APPROVED and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
         return f"adopting {environment.name} needs a {POLICY_ADMIN}"
-    if missed := _misses(environment, said, rules):
+    if missed := _misses(history, environment, said, rules):
         return missed
+    files = set(said.subjects)
     for item in said.fields["revisions"]:
         state = adoption_state(history, environment, said.fields["target"], item["revision"], item["manifest"])
         if item["state"] != state:
             return f"{item['revision']} is {state} there, and nothing else"
+        own = [Subject(file["path"], file["sha256"]) for file in item["files"]]
+        if not files.issuperset(own) or not_of_its_files(item["manifest"], own):
+            return f"{item['revision']}: the manifest is not the digest of the files that it names"
     return ""
 
 
@@ -239,16 +307,22 @@ def adoption_state(
 
 
 def _replaced(history: History, said: Attestation) -> None:
+    history.charter.append(said.seq)
     environment = _environment(history, said)
     rules = history.policy.environments.get(environment.name)
+    if not said.flaw and history.places.get(said.fields["target"], environment.name) != environment.name:
+        said.flaw = "speaks of the database of another environment"
     if not said.flaw and not (rules and rules.personal) and not history.policy.has_role(said.actor, [POLICY_ADMIN]):
         said.flaw = f"replacing {environment.name}'s target needs a {POLICY_ADMIN}"
     if said.flaw:
         history.flawed.append(said)
         return
     if not (rules and rules.personal):
+        rolled_back = [target.rolled_back for target in environment.targets.values()]
         environment.retire_all()  # the databases of other developers are not this one's to retire
-    environment.target(said.fields["target"])
+        for known in rolled_back:
+            _place(history, environment, said).rolled_back.update(known)
+    _place(history, environment, said)
 
 
 def _environment(history: History, said: Attestation) -> EnvironmentRecord:

@@ -83,6 +83,7 @@ class TargetTables:
             Column("manifest", String(80), nullable=False),
             Column("from_heads", Text, nullable=False),
             Column("to_heads", Text, nullable=False),
+            Column("ledger", String(36), nullable=False),
             Column("ledger_seq", Integer, nullable=False),
             Column("ledger_hash", String(64), nullable=False),
             Column("at", String(32), nullable=False),
@@ -188,13 +189,17 @@ class TargetTables:
             tuple(Journaled(row.n, row.sha256, row.kind, Durability(row.state), row.text, row.before) for row in found),
         )
 
-    def read_receipt(self, connection: Connection, attempt: str | None = None) -> Receipt | None:
-        """The receipt of an attempt, or (None) the one with the highest position in the ledger."""
+    def read_receipt(self, connection: Connection, attempt: str) -> Receipt | None:
+        return self._read_receipt(connection, self.receipt.c.attempt == attempt)
+
+    def newest_receipt(self, connection: Connection, ledger: str) -> Receipt | None:
+        """The one with the highest position in this ledger."""
+        return self._read_receipt(connection, self.receipt.c.ledger == ledger)
+
+    def _read_receipt(self, connection: Connection, meant: ColumnElement[bool]) -> Receipt | None:
         if not _is_there(connection, self.receipt):
             return None
-        query = select(self.receipt).where(self.receipt.c.final)
-        if attempt is not None:
-            query = query.where(self.receipt.c.attempt == attempt)
+        query = select(self.receipt).where(self.receipt.c.final, meant)
         row = connection.execute(query.order_by(self.receipt.c.ledger_seq.desc()).limit(1)).first()
         if row is None:
             return None
@@ -239,6 +244,7 @@ def _row(receipt: Receipt, segment: int, *, final: bool) -> dict[str, Any]:
         "manifest": receipt.manifest,
         "from_heads": json.dumps(sorted(receipt.from_heads)),
         "to_heads": json.dumps(sorted(receipt.to_heads)),
+        "ledger": receipt.ledger,
         "ledger_seq": receipt.ledger_seq,
         "ledger_hash": receipt.ledger_hash,
         "at": receipt.at,

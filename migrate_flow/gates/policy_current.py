@@ -20,9 +20,13 @@ def judge(facts: Facts) -> Verdict:
     if facts.policy_file.recorded:
         reason = f"the file holds policy {facts.policy_file.recorded}; policy {number} of the ledger decides"
         return Verdict("policy-current", True, reason)
-    reason = f"the file's policy was never recorded; policy {number} is in force"
-    hint = "migrate-flow policy diff, then migrate-flow policy record"
-    return Verdict("policy-current", False, reason, hint, facts.policy.holders([POLICY_ADMIN]))
+    known = (
+        f"waits for more signatures (entry {facts.policy_file.waits})"
+        if facts.policy_file.waits
+        else "was never recorded"
+    )
+    reason = f"the file's policy {known}; policy {number} is in force"
+    return Verdict("policy-current", False, reason, facts.policy_file.way_out, facts.policy.holders([POLICY_ADMIN]))
 
 
 GATE = Gate("policy-current", 70, judge, scope=Scope.TARGET)

@@ -1,257 +1,250 @@
-"""The ledger on SQLite: one appender at a time, every read checked against the chain.
+"""The ledger in a database: one appender at a time, every read checked against the chain.
 
-The standard library's driver, not SQLAlchemy: opening the ledger is part of every command, and importing
-SQLAlchemy alone would take longer than all the rest of `status`.
+`sqlite` and `postgresql` say how their database begins and ends a transaction; all else is here. Both speak to their
+driver directly: opening the ledger is part of every command, and importing SQLAlchemy alone would take longer than all
+the rest of `status`.
 """
-
-# The statements are made of constants: column names and question marks.
-# ruff: noqa: S608
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from functools import partial
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from migrate_flow.core.chain import EMPTY, ORIGIN, Head, link
+from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, project
-from migrate_flow.core.redaction import redact
-from migrate_flow.errors import BusyError, ConfigError, LedgerError
+from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
+from migrate_flow.ledger.rows import Transaction, broken, checked, digests
+from migrate_flow.services.copy_ledger import Fill, Fingerprint, NewLedger
 
-BUSY_TIMEOUT_MS = 10_000
-_BATCH = 500
-_NAMES = ("seq", "prev", "hash", "statement", "signature", "kind", "revision", "environment", "actor", "at")
-_COLUMNS = ", ".join(_NAMES)
-_PREFIX = "sqlite:///"
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Recheck = Callable[[Sequence[Entry]], None]
 
 
-class LedgerStore:
-    """Entries and artifacts in one SQLite file. Every call opens and closes a connection of its own."""
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """Versions of the schema; the same where there was nothing to do. backup: the copy that was kept, or empty."""
 
-    def __init__(self, path: Path, where: str) -> None:
-        self._path = path
+    before: str
+    after: str
+    backup: str = ""
+
+
+def _nothing(_new: NewLedger) -> None:
+    """A new ledger begins empty."""
+
+
+class LedgerStore(ABC):
+    """Implements `services.ports.Ledger`. where: how messages name the place, without secrets."""
+
+    def __init__(self, where: str) -> None:
         self._where = where
+        self._version = schema.CURRENT
+        self._own = 0  # entries that were appended through this object
+
+    # How the database does it
+
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads."""
+
+    @abstractmethod
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that no other appender runs beside."""
+
+    @abstractmethod
+    def migrate(self, *, create: bool = False) -> AbstractContextManager[tuple[Connection, Transaction]]:
+        """A transaction like `write`, of which Alembic has a hold too. create: there may be no database yet."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Take the ledger away, without asking."""
+
+    def keep_copy(self, version: str) -> str:
+        """Before an upgrade from this version: the name of a copy, empty where backups are the server's matter."""
+        del version
+        return ""
+
+    def grants(self, role: str) -> str:
+        """SQL that gives a role what the product needs of this ledger, and everybody else nothing."""
+        del role
+        raise UsageError(
+            "grants are PostgreSQL's: whoever may write to a SQLite ledger's file may do anything to it",
+            hint="for a team: migrate-flow ledger copy env:LEDGER_DATABASE_URL",
+            where="[ledger] url",
+        )
+
+    def clock_offset(self) -> timedelta:
+        return timedelta()
+
+    # What a command does with it
 
     def describe(self) -> str:
         return self._where
 
+    def open(self) -> LedgerStore:
+        """Raises LedgerError if no ledger is here that can be read."""
+        with self.read() as transaction:
+            version = transaction.version()
+        self._version = schema.require_readable(version, self._where)
+        return self
+
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after a position, in order, each checked against the chain and its own statement."""
-        with self._read() as connection:
-            prev = _hash_at(connection, after, self._where)
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq", (after,))
-            for expected, row in enumerate(rows, start=after + 1):
-                entry = _checked(_plain(row), expected, prev, self._where)
-                prev = entry.hash
-                yield entry
+        with self.read() as transaction:
+            yield from self._after(transaction, after, self._hash_at(transaction, after))
 
     def at(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order, each checked against its own hash and statement."""
-        found = []
-        with self._read() as connection:
-            for start in range(0, len(seqs), _BATCH):
-                batch = seqs[start : start + _BATCH]
-                marks = ", ".join("?" * len(batch))
-                rows = connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch)
-                found += [_checked(_plain(row), row["seq"], row["prev"], self._where) for row in rows]
-        return found
+        with self.read() as transaction:
+            return [checked(row, row["seq"], row["prev"], self._where) for row in transaction.rows_at(seqs)]
 
     def append(
+        self, statement: bytes, signature: str, artifacts: Iterable[bytes], *, seen: Head, recheck: Recheck
+    ) -> Entry:
+        """Append in one transaction. seen: the head that the caller knows; recheck gets what came after it."""
+        schema.require_current(self._version, self._where)
+        with self.write() as transaction:
+            entry = self.extend(transaction, statement, signature, artifacts, seen, recheck)
+        self._own += 1
+        return entry
+
+    def extend(
         self,
+        transaction: Transaction,
         statement: bytes,
         signature: str,
         artifacts: Iterable[bytes],
-        *,
         seen: Head,
-        recheck: Callable[[Sequence[Entry]], None],
+        recheck: Recheck,
     ) -> Entry:
-        """Append in one transaction. seen: the head that the caller knows; recheck gets what came after it."""
-        with self._write() as connection:
-            head = _head(connection)
-            if head != seen:
-                recheck(self._since(connection, seen))
-            entry = project(head.seq + 1, head.hash, statement, signature)
-            _store_artifacts(connection, artifacts)
-            marks = ", ".join("?" * len(_NAMES))
-            values = [getattr(entry, name) for name in _NAMES]
-            connection.execute(f"INSERT INTO entry ({_COLUMNS}) VALUES ({marks})", values)
+        """The body of `append`, in a transaction that no other appender runs beside."""
+        head = transaction.head()
+        if head != seen:
+            recheck(self._since(transaction, seen))
+        entry = project(head.seq + 1, head.hash, statement, signature)
+        transaction.add_artifacts(digests(artifacts))
+        transaction.add_entries([entry])
         return entry
 
     def artifact(self, sha256: str) -> bytes | None:
-        with self._read() as connection:
-            row = connection.execute("SELECT content FROM artifact WHERE sha256 = ?", (sha256,)).fetchone()
-        if row is None:
-            return None
-        content = _bytes(row["content"])
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise _broken(self._where, f"artifact {sha256[:12]}… does not have the bytes of its digest")
+        with self.read() as transaction:
+            content = transaction.artifact(sha256)
+        if content is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise broken(self._where, f"artifact {sha256[:12]}… does not have the bytes of its digest")
         return content
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]:
         """Every artifact: digest (hex) and content, unchecked."""
-        with self._read() as connection:
-            for row in connection.execute("SELECT sha256, content FROM artifact ORDER BY sha256"):
-                yield row["sha256"], _bytes(row["content"])
+        with self.read() as transaction:
+            yield from transaction.artifacts()
 
     def raw_rows(self) -> Iterator[dict[str, Any]]:
         """Every entry's columns, unchecked, for `ledger verify` to judge."""
-        with self._read() as connection:
-            for row in connection.execute(f"SELECT {_COLUMNS} FROM entry ORDER BY seq"):
-                yield _plain(row)
+        with self.read() as transaction:
+            yield from transaction.raw_rows()
 
-    def _since(self, connection: sqlite3.Connection, seen: Head) -> list[Entry]:
-        if _hash_at(connection, seen.seq, self._where) != seen.hash:
-            raise _broken(self._where, f"entry {seen.seq} is not the one that was read a moment ago")
-        prev = seen.hash
-        found: list[Entry] = []
-        for row in connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq", (seen.seq,)):
-            entry = _checked(_plain(row), seen.seq + len(found) + 1, prev, self._where)
+    def create(self, fill: Fill = _nothing) -> None:
+        """Make a new ledger and fill it: all of it or nothing. Raises LedgerError if something is there already."""
+        with self.migrate(create=True) as (connection, transaction):
+            if transaction.version() is not None:
+                raise LedgerError("there is a ledger already", hint="migrate-flow ledger info", where=self._where)
+            schema.bring_to_current(connection)
+            fill(transaction)
+
+    def upgrade(self) -> Upgraded:
+        """To the current schema, in one transaction that ends only if it left every byte of every row."""
+        if self._version == schema.CURRENT:
+            return Upgraded(schema.CURRENT, schema.CURRENT)
+        with self.migrate() as (connection, transaction):
+            version = schema.require_readable(transaction.version(), self._where)
+            backup = self.keep_copy(version)
+            before = Fingerprint.of(transaction)
+            schema.bring_to_current(connection)
+            if Fingerprint.of(transaction) != before:
+                raise LedgerError(
+                    "the upgrade would change what the ledger holds: nothing was kept of it",
+                    hint="migrate-flow ledger verify",
+                    where=self._where,
+                )
+        self._version = schema.CURRENT
+        return Upgraded(version, schema.CURRENT, backup)
+
+    def remove(self) -> None:
+        """Undo `create`, unless the ledger holds what others wrote."""
+        with self.read() as transaction:
+            others = transaction.version() is None or transaction.head().seq > self._own
+        if not others:
+            self.drop()
+
+    def _since(self, transaction: Transaction, seen: Head) -> list[Entry]:
+        if self._hash_at(transaction, seen.seq) != seen.hash:
+            raise broken(self._where, f"entry {seen.seq} is not the one that was read a moment ago")
+        return list(self._after(transaction, seen.seq, seen.hash))
+
+    def _after(self, transaction: Transaction, seq: int, prev: str) -> Iterator[Entry]:
+        for expected, row in enumerate(transaction.rows_after(seq), start=seq + 1):
+            entry = checked(row, expected, prev, self._where)
             prev = entry.hash
-            found.append(entry)
+            yield entry
+
+    def _hash_at(self, transaction: Transaction, seq: int) -> str:
+        found = transaction.hash_at(seq)
+        if found is None:
+            raise broken(self._where, f"entry {seq} is gone")
         return found
-
-    @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self._where), closing(_connect(self._path)) as connection:
-            yield connection
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._read() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                with suppress(sqlite3.Error):  # after some errors SQLite has rolled back by itself
-                    connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
 
 def open_store(url: str, root: Path) -> LedgerStore:
     """Open an existing ledger. Raises LedgerError (none there, other schema), ConfigError (unusable URL)."""
-    path, where = _locate(url, root)
-    if not path.exists():
-        raise LedgerError("there is no ledger yet", hint="migrate-flow init", where=where)
-    with _translated(where), closing(_connect(path)) as connection:
-        schema.check(connection, where)
-    return LedgerStore(path, where)
+    return locate(url, root).open()
 
 
 def create_store(url: str, root: Path) -> LedgerStore:
     """Make a new, empty ledger. Raises LedgerError if something is there already."""
-    path, where = _locate(url, root)
-    if path.exists() and path.stat().st_size:
-        raise LedgerError("there is a ledger already", hint="migrate-flow ledger info", where=where)
-    with _translated(where):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        schema.create(path)
-    return LedgerStore(path, where)
+    store = locate(url, root)
+    store.create()
+    return store
 
 
-def remove_store(url: str, root: Path) -> None:
-    """Undo create_store, for a ledger that never got its first configuration."""
-    path, _where = _locate(url, root)
-    path.unlink(missing_ok=True)
+def locate(url: str, root: Path) -> LedgerStore:
+    """The store at a URL, not opened yet. SQLAlchemy's form: SQLite has three slashes and a path relative to root.
+
+    Raises ConfigError, never with the URL in it.
+    """
+    scheme, mark, rest = url.strip().partition("://")
+    if scheme == "sqlite" and mark:
+        name = unquote(rest.removeprefix("/").partition("?")[0])
+        if not rest.startswith("/") or name in ("", ":memory:"):
+            raise _unusable("the ledger's URL names no file")
+        from migrate_flow.ledger.sqlite import SqliteStore
+
+        return SqliteStore(root / name, name)
+    if scheme in ("postgresql", "postgresql+psycopg") and mark:
+        try:
+            from migrate_flow.ledger.postgresql import PostgresqlStore
+        except ImportError as error:
+            raise ConfigError(
+                "a ledger on PostgreSQL needs the driver psycopg, which is not installed",
+                hint="pip install 'migrate-flow[postgresql]'",
+                where="[ledger] url",
+            ) from error
+        return PostgresqlStore(f"postgresql://{rest}")
+    raise _unusable(f"a ledger on {scheme} is not supported" if mark else "the ledger's URL can't be read")
 
 
-def _locate(url: str, root: Path) -> tuple[Path, str]:
-    """The file, and how to name it. SQLAlchemy's URL form: three slashes and a path relative to root."""
-    name = unquote(url.removeprefix(_PREFIX).partition("?")[0])
-    if url.startswith(_PREFIX) and name not in ("", ":memory:"):
-        return root / name, name
-    scheme, mark, _rest = url.partition("://")
-    problem = f"a ledger on {scheme} is not supported by this version" if mark else "the ledger's URL can't be read"
-    raise ConfigError(
-        "the ledger's URL names no file" if scheme == "sqlite" else problem,
-        hint='use a file: url = "sqlite:///.migrate-flow/ledger.db"',
+def _unusable(problem: str) -> ConfigError:
+    return ConfigError(
+        problem,
+        hint='url = "sqlite:///.migrate-flow/ledger.db", or for a team "postgresql://user@host/database"',
         where="[ledger] url",
     )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """NOTE: the driver's own transaction handling is off, BEGIN IMMEDIATE is ours. Rollback journal and
-    synchronous=EXTRA: an entry that was reported as written survives a power cut."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
-    )
-    connection.row_factory = sqlite3.Row
-    # A byte that is no UTF-8 becomes a text that differs, instead of an error that does not say where it is.
-    connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
-    for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-@contextmanager
-def _translated(where: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            hint = "try again in a moment"
-            raise BusyError("another process writes to the ledger", hint=hint, where=where) from error
-        raise LedgerError(redact(str(error)), hint="migrate-flow doctor", where=where) from error
-    except OSError as error:
-        raise LedgerError(
-            f"the ledger's file can't be used: {error.strerror}", hint="migrate-flow doctor", where=where
-        ) from error
-
-
-def _head(connection: sqlite3.Connection) -> Head:
-    row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
-    return EMPTY if row is None else Head(row["seq"], row["hash"])
-
-
-def _hash_at(connection: sqlite3.Connection, seq: int, where: str) -> str:
-    if seq == 0:
-        return ORIGIN
-    row = connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
-    if row is None:
-        raise _broken(where, f"entry {seq} is gone")
-    return str(row["hash"])
-
-
-def _plain(row: sqlite3.Row) -> dict[str, Any]:
-    """A stored row with a statement of bytes and a signature of text: SQLite takes any value in any column."""
-    return {**row, "statement": _bytes(row["statement"]), "signature": str(row["signature"])}
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-def _checked(row: Mapping[str, Any], expected: int, prev: str, where: str) -> Entry:
-    """The row as an entry, if it continues the chain and says what its statement says."""
-    try:
-        statement, signature = row["statement"], row["signature"]
-        if row["seq"] != expected:
-            raise _broken(where, f"entry {expected} is missing")
-        if row["prev"] != prev or link(prev, statement, signature) != row["hash"]:
-            raise _broken(where, f"entry {expected} does not continue the chain")
-        entry = project(expected, prev, statement, signature)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _broken(where, f"entry {expected} is no statement of ours ({error})") from error
-    for name in ("kind", "revision", "environment", "actor", "at"):
-        if row[name] != getattr(entry, name):
-            raise _broken(where, f"entry {expected}: column {name} is not what the statement says")
-    return entry
-
-
-def _broken(where: str, problem: str) -> LedgerError:
-    return LedgerError(
-        f"the ledger can't be trusted: {problem}", hint="migrate-flow ledger verify; restore a backup", where=where
-    )
-
-
-def _store_artifacts(connection: sqlite3.Connection, artifacts: Iterable[bytes]) -> None:
-    for content in artifacts:
-        digest = hashlib.sha256(content).hexdigest()
-        if connection.execute("SELECT 1 FROM artifact WHERE sha256 = ?", (digest,)).fetchone() is None:
-            connection.execute("INSERT INTO artifact (sha256, content) VALUES (?, ?)", (digest, content))

@@ -7,6 +7,7 @@ from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.gates import all_gates
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
+from migrate_flow.services.contributors import Contribution, contribution, require_another, require_known_authors
 from migrate_flow.services.review import Attested, ask, require_comment, self_reviewed
 from migrate_flow.services.workspace import Workspace
 
@@ -18,19 +19,23 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     signer = workspace.signer()
     reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=False)
-    standing = standing_of(workspace, revision, manifest_here(workspace, revision), _last_rollback(workspace, revision))
+    manifest = manifest_here(workspace, revision)
+    authors = contribution(workspace, manifest)
+    standing = standing_of(workspace, revision, manifest, last_rollback(workspace, revision), authors.people)
     _require_order(revision, standing)
     chosen = _role(workspace, revision, signer.person, role, standing)
-    _require_distance(workspace, revision, signer.person, standing)
+    _require_distance(workspace, revision, signer.person, authors, standing)
+    require_known_authors(workspace.policy, revision, (*authors.unknown, *standing.unknown_authors))
     fields = {"revision": revision, "manifest": reviewed.manifest, "of": reviewed.seq, "role": chosen}
     if comment:
         fields["comment"] = comment
     entry = workspace.book.append(Draft(Kind.APPROVED, reviewed.subjects, fields))
-    after = standing_of(workspace, revision, manifest_here(workspace, revision))
-    return Attested(revision, entry.seq, signer.person, f"approved as {chosen}", after)
+    after = standing_of(workspace, revision, manifest)
+    said = f"approved as {chosen}"
+    return Attested(revision, entry.seq, signer.person, said, after, notices=authors.notices)
 
 
-def _last_rollback(workspace: Workspace, revision: str) -> int:
+def last_rollback(workspace: Workspace, revision: str) -> int:
     """After a rollback the same people may, and must, approve again."""
     targets = (t for environment in workspace.history.environments.values() for t in environment.targets.values())
     return max((target.rolled_back.get(revision, 0) for target in targets), default=0)
@@ -82,6 +87,11 @@ def _role(workspace: Workspace, revision: str, person: str, role: str, standing:
                 f"{person} does not hold the role {role}",
                 hint=ask(workspace.policy.holders([role]), f"approve {revision} --role {role}"),
             )
+        asked = {*workspace.policy.approvals, *standing.missing_roles}
+        asked.update(name for rule in workspace.policy.escalations for name in rule.approvals)
+        if role not in asked:
+            hint = f"one of: {', '.join(sorted(asked))}"
+            raise Refused(f"no approval is asked for in the role {role}", hint=hint, where="--role")
         return role
     missing = [name for name in standing.missing_roles if name in held]
     if missing:
@@ -95,10 +105,11 @@ def _role(workspace: Workspace, revision: str, person: str, role: str, standing:
     )
 
 
-def _require_distance(workspace: Workspace, revision: str, person: str, standing: Standing) -> None:
+def _require_distance(
+    workspace: Workspace, revision: str, person: str, authors: Contribution, standing: Standing
+) -> None:
     others = ask(tuple(name for name in standing.may_approve if name != person), f"approve {revision}")
-    if person in standing.contributors:
-        raise Refused(f"{person} contributed to {revision}: nobody approves their own work", hint=others)
+    require_another(revision, person, authors, standing, "approves", others)
     if workspace.policy.separation == "strict" and any(said.actor == person for said in standing.reviews):
         raise Refused(f"{person} reviewed {revision}: author, reviewer and approver are three people", hint=others)
     done = next((said for said in standing.approvals if said.actor == person), None)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from uuid import uuid4
 
+from migrate_flow.core.chain import SeenHead
 from migrate_flow.core.entry import Draft, Entry, format_time, statement
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
-from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, UsageError
-from migrate_flow.services.ports import Clock, Ledger, Signer, Verifier
+from migrate_flow.core.policy import RECOVERY
+from migrate_flow.core.policy_entries import GOVERNING
+from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, Refused, UsageError
+from migrate_flow.services.ports import Clock, Heads, Ledger, Signer, Verifier
+
+TOLERANCE = timedelta(minutes=5)
 
 Recheck = Callable[[History], None]
 
@@ -21,7 +27,8 @@ def _fine(_history: History) -> None:
 
 
 class Book:
-    """ledger_id, genesis: the trust anchor of the configuration, empty where it names none."""
+    """heads: what was seen of the ledger before. ledger_id, genesis: the trust anchor of the configuration, empty where
+    it names none."""
 
     def __init__(
         self,
@@ -29,16 +36,20 @@ class Book:
         verifier: Verifier,
         signer: Callable[[], Signer],
         clock: Clock,
+        heads: Heads,
         *,
         ledger_id: str = "",
         genesis: str = "",
     ) -> None:
         self.ledger, self._verifier, self._signer, self._clock = ledger, verifier, signer, clock
+        self.heads = heads
+        self._verified: dict[int, str] = {}  # position -> what is wrong with its signature
         self._anchor = (ledger_id, genesis)
 
     @cached_property
     def history(self) -> History:
         """The whole ledger, its chain checked. Raises LedgerError where it can't be trusted."""
+        seen = self.heads.newest()  # before the ledger is read: others append, and note it, meanwhile
         try:
             history = fold(self.ledger.entries(), self._verifier.key_of)
         except (ValueError, KeyError, TypeError) as error:
@@ -56,7 +67,23 @@ class Book:
                 hint="correct [ledger] url, or restore the right ledger",
                 where=self.ledger.describe(),
             )
+        self._compare(history, seen)
         return history
+
+    def _compare(self, history: History, seen: SeenHead | None) -> None:
+        """Raises LedgerError where the ledger does not go on from the newest head that was seen of it here."""
+        if seen is not None and (problem := unlike(history, seen)):
+            raise LedgerError(
+                f"the ledger can't be trusted: {problem}",
+                hint="restore the newest ledger, then migrate-flow ledger verify; "
+                f"where somebody answers for the change: rm {shlex.quote(seen.where)}",
+                where=self.ledger.describe(),
+            )
+        self._note(history, seen)
+
+    def _note(self, history: History, seen: SeenHead | None = None) -> None:
+        if seen is None or (seen.ledger, seen.head) != (history.ledger, history.head):
+            self.heads.note(history.ledger, history.head)
 
     def catch_up(self) -> None:
         """Take in what others appended since this process read the ledger: who had to wait for a lock knows only the
@@ -70,24 +97,70 @@ class Book:
                 where=self.ledger.describe(),
             )
         fold(self.ledger.entries(history.head.seq), self._verifier.key_of, history)
+        self._note(history)
+
+    @cached_property
+    def _offset(self) -> timedelta:
+        return self.ledger.clock_offset()
+
+    def _require_clock(self) -> None:
+        """A time that is signed must be one that others can believe."""
+        if abs(self._offset) > TOLERANCE:
+            minutes = abs(self._offset).total_seconds() / 60
+            way = "behind" if self._offset > timedelta() else "ahead of"
+            raise Refused(
+                f"this machine's clock is {minutes:.0f} minutes {way} the ledger's server",
+                hint="set it (timedatectl set-ntp true), then run the command again",
+                where=self.ledger.describe(),
+            )
+
+    def clock(self) -> datetime:
+        """The ledger server's clock, or this machine's. For what must have lasted a while, or is allowed at certain
+        hours: no entry that says a time to come ends the wait."""
+        return self._clock() + self._offset
 
     def now(self) -> datetime:
-        """The ledger's clock: never earlier than its last entry."""
-        now = self._clock()
+        """What an entry says: the clock, and not earlier than the last entry, but for one that says a time to come."""
+        return min(self.latest(), self.clock() + TOLERANCE)
+
+    def latest(self) -> datetime:
+        """The clock, and never earlier than any entry. For what runs out: rather too early than too late."""
+        now = self.clock()
         return max(now, self.history.last_at or now)
 
     def entries(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order."""
         return self.ledger.at(sorted(set(seqs)))
 
+    def signature_problems(self, seqs: Sequence[int]) -> tuple[str, ...]:
+        """What is wrong with the signatures at these positions, in sentences. Each is verified once a process: an
+        entry's bytes can't change under its place in the chain."""
+        todo = [seq for seq in sorted(set(seqs)) if seq not in self._verified]
+        for entry in self.entries(todo) if todo else ():
+            try:
+                self._verifier.verify(entry.statement, entry.signature)
+                problem = (
+                    "" if entry.hash == self.history.hashes.get(entry.seq) else "it is not the entry that was read"
+                )
+            except ValueError as error:
+                problem = str(error)
+            self._verified[entry.seq] = f"entry {entry.seq} by {entry.actor}: {problem}" if problem else ""
+        return tuple(self._verified[seq] for seq in sorted(set(seqs)) if self._verified.get(seq))
+
     def append(self, draft: Draft, recheck: Recheck = _fine) -> Entry:
         """Sign and append. recheck: called with the history again if others appended meanwhile; raises to refuse.
 
         Raises IdentityError for a signer whom the policy does not know, LedgerError, BusyError.
         """
+        self._require_clock()
         history = self.history
         signer = self._signer()
         know(history, signer)
+        if signer.person == RECOVERY and draft.kind not in GOVERNING:
+            raise IdentityError(
+                "a recovery key signs policies and key revocations, and nothing else",
+                hint="unset MIGRATE_FLOW_SIGNING_KEY_FILE, or let it point to a person's key",
+            )
         try:
             signed = statement(
                 draft,
@@ -100,15 +173,38 @@ class Book:
             )
         except ValueError as error:
             raise UsageError(f"this can't be recorded: {error}", hint="use text in UTF-8", where="-m") from error
+        signature = signer.sign(signed)
 
-        def catch_up(entries: Sequence[Entry]) -> None:
-            fold(entries, self._verifier.key_of, history)
+        def again(history: History) -> None:
             know(history, signer)
             recheck(history)
 
-        seen = history.head
+        entry = self.append_signed(signed, signature, again, draft.artifacts)
+        if not entry.kind.startswith("apply."):  # whoever applies has more to do than to say so
+            self.require_counts(entry)
+        return entry
+
+    def require_counts(self, entry: Entry) -> None:
+        """Raises Refused where an entry that was just appended does not count: somebody else was faster."""
+        flaw = next((said.flaw for said in self.history.flawed if said.seq == entry.seq), "")
+        if flaw:
+            hint = "migrate-flow log; then see what is to be done now: migrate-flow status"
+            raise Refused(f"it was recorded, and does not count: {flaw}", hint=hint, where=f"entry {entry.seq}")
+
+    def append_signed(
+        self, signed: bytes, signature: str, recheck: Recheck = _fine, artifacts: Sequence[bytes] = ()
+    ) -> Entry:
+        """Append what is signed already, as `append`."""
+        history = self.history
+
+        def catch_up(entries: Sequence[Entry]) -> None:
+            # A ledger that had to try again gives the same ones once more.
+            fresh = [entry for entry in entries if entry.seq > history.head.seq]
+            fold(fresh, self._verifier.key_of, history)
+            recheck(history)
+
         try:
-            entry = self.ledger.append(signed, signer.sign(signed), draft.artifacts, seen=seen, recheck=catch_up)
+            entry = self.ledger.append(signed, signature, artifacts, seen=history.head, recheck=catch_up)
         except MigrateFlowError:
             raise
         except OSError as error:
@@ -118,17 +214,40 @@ class Book:
                 where=self.ledger.describe(),
             ) from error
         fold([entry], self._verifier.key_of, history)
+        self._note(history)
         return entry
 
 
+def unlike(history: History, seen: SeenHead) -> str:
+    """In what the ledger differs from what was seen of it; empty if it goes on from there."""
+    if seen.ledger != history.ledger:
+        succeeds = history.succeeds
+        if succeeds and succeeds.ledger == seen.ledger and succeeds.head.seq >= seen.head.seq:
+            return ""  # its genesis names the old one, and says why
+        return f"another ledger ({history.ledger}) stands where {seen.ledger} was seen: it was replaced"
+    noted = f"this machine saw entry {seen.head.seq} as sha256:{seen.head.hash[:12]}…"
+    if seen.head.seq > history.head.seq:
+        return f"{noted}, and now it ends with entry {history.head.seq}: it was restored from a backup, or cut off"
+    here = history.hashes.get(seen.head.seq, "")
+    if here != seen.head.hash:
+        return f"{noted}, and now it is sha256:{here[:12]}…: it was edited, forked or restored"
+    return ""
+
+
 def know(history: History, signer: Signer) -> None:
-    """Raises IdentityError unless the policy in force knows the signer by this very key."""
-    person = history.policy.people.get(signer.person)
+    """Raises IdentityError unless the policy in force knows the signer by this very key, and it was not revoked."""
+    keys = history.policy.keys_of(signer.person)
     add = f"migrate-flow people add {signer.person} --role ROLE --key '{signer.public_key}'"
-    if person is None:
+    if not keys and signer.person not in history.policy.people:
         raise IdentityError(f"{signer.person} is not in the policy", hint=f"{add}, then migrate-flow policy record")
-    if signer.public_key not in person.keys:
+    if signer.public_key not in keys:
         raise IdentityError(
             f"the key found for {signer.person} is not one that the policy knows",
             hint=f"use the right key, or: {add}, then migrate-flow policy record",
+        )
+    if revocation := history.revoked.get(signer.public_key):
+        raise IdentityError(
+            f"the key of {signer.person} was revoked by {revocation.by} (entry {revocation.seq})",
+            hint=f"migrate-flow keys new {signer.person}, then let a policy-admin run: "
+            f"migrate-flow people add {signer.person} --key 'KEY' --record",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.traits import Traits, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
+from migrate_flow.services.changes import difference
 from migrate_flow.services.workspace import Workspace
 
 
@@ -90,34 +92,30 @@ def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
     return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in found)))
 
 
-def standing_of(workspace: Workspace, revision: str, manifest: Manifest | None, approvals_after: int = 0) -> Standing:
-    """approvals_after: approvals up to this position of the ledger don't count (after a rollback)."""
+def standing_of(
+    workspace: Workspace,
+    revision: str,
+    manifest: Manifest | None,
+    approvals_after: int = 0,
+    also: Iterable[str] = (),
+) -> Standing:
+    """approvals_after: approvals up to this position of the ledger don't count (after a rollback). also: contributors
+    whom no entry names yet."""
     policy = workspace.policy
     standing = stand(
         workspace.history.record(revision),
         manifest.digest if manifest else None,
         policy,
         risks=policy.risks(traits_of(workspace, revision, manifest)),
-        now=workspace.book.now(),
+        now=workspace.book.latest(),
         approvals_after=approvals_after,
+        also=also,
     )
-    if not standing.stale or manifest is None:
-        return standing
-    changes = _changes(workspace, revision, manifest)
-    return replace(standing, stale=": ".join((standing.stale, *changes)))
-
-
-def _changes(workspace: Workspace, revision: str, manifest: Manifest) -> tuple[str, ...]:
-    """What is not as it was self-reviewed: files by name, and the place in the graph. As one text, or none."""
     said = workspace.history.record(revision).last_self_review()
-    if said is None:
-        return ()
-    then, now = ({(f.name, f.sha256) for f in said.subjects}, {(f.path, f.sha256) for f in manifest.files})
-    found = [", ".join(sorted({name for name, _sha256 in then ^ now}))]
-    before, here = said.fields.get("down_revision", ()), workspace.scripts.revisions[revision].down_revision
-    if set(before) != set(here):
-        found.append(f"down_revision was {', '.join(before) or None}, is {', '.join(here) or None}")
-    return ("; ".join(found),)
+    if not standing.stale or manifest is None or said is None:
+        return standing
+    what = difference(said, manifest, workspace.scripts.revisions[revision])
+    return replace(standing, stale=f"{standing.stale}: {what}")
 
 
 def same_bytes(workspace: Workspace, revision: str, said: Attestation) -> None:

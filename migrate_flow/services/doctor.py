@@ -9,6 +9,8 @@ from migrate_flow.core.policy import POLICY_ADMIN, shortages
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.services.environments import tested
 from migrate_flow.services.open_attempts import open_attempts
+from migrate_flow.services.policy import waiting
+from migrate_flow.services.review import ask
 from migrate_flow.services.workspace import Workspace
 
 
@@ -53,14 +55,18 @@ def _policy(workspace: Workspace) -> Iterator[Check]:
             "policy", "warning", f"the file holds policy {file.recorded}, {version.number} is in force", "git pull"
         )
     else:
-        hint = "migrate-flow policy diff, then migrate-flow policy record"
-        yield Check("policy", "problem", "the file's policy was never recorded", hint)
+        known = "waits for more signatures" if file.waits else "was never recorded"
+        yield Check("policy", "problem", f"the file's policy {known}", file.way_out)
+    for item in waiting(workspace.history):
+        what = f"the policy of entry {item.seq}, signed by {', '.join(item.by)}, waits for {item.missing} more"
+        yield Check("policy", "warning", what, ask(item.who, f"policy endorse {item.seq}"))
     for text in shortages(workspace.policy):
         hint = "migrate-flow people add EMAIL --role ROLE --key 'KEY'"
         yield Check("policy", "warning", text, hint)
-    if len(workspace.policy.holders([POLICY_ADMIN])) == 1:
+    able = workspace.policy.governors(workspace.history.revoked)
+    if len(able) == 1:
         hint = f"give a second person the role {POLICY_ADMIN}, then migrate-flow policy record"
-        yield Check("policy", "warning", f"only one person holds {POLICY_ADMIN}: a lost key would lock you out", hint)
+        yield Check("policy", "warning", f"only {able[0]} can change the policy: a lost key would lock you out", hint)
 
 
 def _ledger(workspace: Workspace) -> Iterator[Check]:
@@ -70,6 +76,12 @@ def _ledger(workspace: Workspace) -> Iterator[Check]:
     if not workspace.config.ledger.id or not workspace.config.ledger.genesis:
         hint = f'[ledger] id = "{history.ledger}", genesis = "sha256:{history.genesis}"'
         yield Check("ledger", "warning", "the configuration names no trust anchor", hint)
+    own = ".migrate-flow"
+    committed = own if where.startswith(f"{own}/") else where
+    if "://" not in where and workspace.authors.holds(committed):
+        what = f"{committed} is in version control: each checkout would have a ledger of its own"
+        hint = f"git rm -r --cached {committed}; a team's ledger is on PostgreSQL: migrate-flow ledger copy env:NAME"
+        yield Check("ledger", "problem", what, hint)
     for said in history.flawed:
         yield Check("ledger", "warning", f"entry {said.seq} does not count: {said.flaw}", "migrate-flow ledger verify")
 
@@ -87,11 +99,12 @@ def _keys(workspace: Workspace) -> Iterator[Check]:
         yield Check("keys", "problem", error.message, error.hint)
         return
     person = workspace.policy.people.get(signer.person)
-    if person is None or signer.public_key not in person.keys:
+    if signer.public_key not in workspace.policy.keys_of(signer.person):
         hint = f"migrate-flow people add {signer.person} --role ROLE --key '{signer.public_key}'"
         yield Check("keys", "problem", f"the key of {signer.person} is not in the policy", hint)
     else:
-        yield Check("keys", "ok", f"you sign as {signer.person} ({', '.join(sorted(person.roles))})")
+        roles = ", ".join(sorted(person.roles)) if person else "policies and revocations alone"
+        yield Check("keys", "ok", f"you sign as {signer.person} ({roles})")
 
 
 def _scripts(workspace: Workspace) -> Iterator[Check]:

@@ -97,12 +97,15 @@ def collect(
         manifest=manifest.digest if manifest else "",
         behaviour=manifest.behaviour if manifest else "",
         actor=workspace.actor,
-        now=workspace.book.now(),
+        now=workspace.book.clock(),
         observation=situation.observation,
         target=situation.target,
         earlier=earlier,
         missing_ancestors=_missing(workspace, situation, revision, earlier) if up and revision else (),
-        upstream={name: history.environment(name).latest(revision) for name in rules.upstream},
+        upstream={
+            name: history.environment(name).latest(revision, manifest.digest if manifest else "")
+            for name in rules.upstream
+        },
         conflicting_heads=conflicting_heads,
         signature_problems=signature_problems(workspace, revision),
         waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
@@ -161,20 +164,14 @@ def conflicting_heads(workspace: Workspace, applied: frozenset[str], asked: str)
 
 
 def signature_problems(workspace: Workspace, revision: str) -> tuple[str, ...]:
-    """Verifies the signatures of every entry about the revision and of every policy."""
-    history = workspace.history
-    seqs = [*history.record(revision).seqs, *(version.seq for version in history.policies)]
-    problems = []
-    for entry in workspace.book.entries(seqs):
-        try:
-            workspace.verifier.verify(entry.statement, entry.signature)
-        except ValueError as error:
-            problems.append(f"entry {entry.seq} by {entry.actor}: {error}")
-    return tuple(problems)
+    """Verifies the signatures of every entry about the revision, and of what decides for all: policies, revoked keys,
+    replaced targets."""
+    history, book = workspace.history, workspace.book
+    return book.signature_problems([*history.record(revision).seqs, *history.charter])
 
 
 def _waived(workspace: Workspace, revision: str, environment: str, manifest: Manifest | None) -> frozenset[str]:
-    now = workspace.book.now()
+    now = workspace.book.latest()
     return frozenset(
         said.fields["gate"]
         for said in workspace.history.record(revision).waivers

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from migrate_flow.core.standing import State
 from migrate_flow.errors import IdentityError
+from migrate_flow.services.policy import waiting
 from migrate_flow.services.status import Row, status
 from migrate_flow.services.workspace import Workspace
 
@@ -42,11 +43,15 @@ def inbox(workspace: Workspace) -> Inbox:
         for _target, attempt in environment.open_attempts():
             what = f"the attempt of {attempt.by} in {name} has no outcome"
             found.insert(0, Waiting(attempt.revision, "", what, f"migrate-flow recover --env {name}"))
+    for item in waiting(workspace.history):
+        if person in item.who:
+            what = f"the policy that {', '.join(item.by)} proposed needs your signature"
+            found.insert(0, Waiting("", "", what, f"migrate-flow policy endorse {item.seq}"))
     return Inbox(person, tuple(found))
 
 
 def _for_person(workspace: Workspace, row: Row, person: str) -> list[Waiting]:
-    state, standing = row.standing.state, row.standing
+    state, standing = row.turn.state, row.turn
     mine = person in standing.contributors
     if state is State.UNTRACKED and row.in_tree:
         return [_waiting(row, "nobody has recorded it yet", f"track {row.revision}")]

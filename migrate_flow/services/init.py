@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from migrate_flow.config.edit import add_person, set_ledger
+from migrate_flow.config.edit import add_person, add_recovery_key, set_ledger, set_ledger_url
 from migrate_flow.config.load import FILE_NAME, Config, parse
 from migrate_flow.config.render import render
+from migrate_flow.config.urls import DEFAULT_LEDGER
+from migrate_flow.core.chain import Head
+from migrate_flow.core.history import Succession
 from migrate_flow.core.policy import POLICY_ADMIN, shortages
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.found import found
 from migrate_flow.services.ports import Clock, Ledger, Signer
+from migrate_flow.services.review import require_comment
 
 DEFAULT_ROLES = ("developer", "backend-lead", POLICY_ADMIN)
 
@@ -26,6 +30,15 @@ class Tools(Protocol):
         ...
 
     def signer(self, person: str, public_key: str) -> Signer: ...
+
+    def recovery_key(self, path: Path) -> str:
+        """The public half of a new key whose private half is written there. Raises IdentityError."""
+        ...
+
+    def last_of(self, url: str, config: Config) -> tuple[str, Head]:
+        """Id and newest head of an old ledger; of one that can't be read, what was seen of it here. Raises
+        LedgerError."""
+        ...
 
     def create_ledger(self, url: str, root: Path) -> Ledger: ...
 
@@ -44,6 +57,8 @@ class Request:
     """environments: (name, url) in order of promotion. people: by e-mail address, the first opens the ledger.
 
     alembic: Alembic's configuration file, relative to root. fallback_url: the URL that it holds, empty if none.
+    ledger_url: empty for the usual one. recovery: where an offline key's private half is to be written. succeeds: URL
+    of the ledger that a new one follows, for the reason why.
     """
 
     root: Path
@@ -55,11 +70,15 @@ class Request:
     ledger_url: str
     key_store: str
     fallback_url: str = ""
+    recovery: Path | None = None
+    succeeds: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """keys: (person, public key, where it lies). joined: the configuration names a ledger already, so only a key
+    """keys: (person, public key, where it lies). recovery: where the offline key was written. succeeds: the ledger that
+    the new one follows. joined: the configuration names a ledger already, so only a key
     was made. warnings: what nobody can meet yet."""
 
     root: Path
@@ -70,6 +89,8 @@ class Initialised:
     genesis: str = ""
     joined: bool = False
     warnings: tuple[str, ...] = field(default=())
+    recovery: str = ""
+    succeeds: Succession | None = None
 
 
 def init(request: Request, tools: Tools, write: Callable[[str], None]) -> Initialised:
@@ -86,18 +107,34 @@ def init(request: Request, tools: Tools, write: Callable[[str], None]) -> Initia
             people=people,
             alembic=request.alembic,
             alembic_section=request.section,
-            ledger_url=request.ledger_url,
+            ledger_url=request.ledger_url or DEFAULT_LEDGER,
         )
 
     # Judged once without keys: nothing is made for a configuration that could not be used.
     parse(rendered({name: (roles, []) for name, roles in request.people.items()}), path)
     keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
     people = {person: (list(request.people[person]), [public]) for person, public, _where in keys}
-    return _open(rendered(people), path, keys, tools, write)
+    if request.succeeds:
+        raise UsageError(
+            "there is no migrate-flow.toml here whose ledger could be followed by a new one",
+            hint="go to the project's folder, or leave --succeeds out",
+            where="--succeeds",
+        )
+    return _open(rendered(people), path, keys, request, tools, write)
 
 
 def init_from_file(config: Config, request: Request, tools: Tools, write: Callable[[str], None]) -> Initialised:
-    """A configuration is there. With a ledger named in it: only a key. Without: its first ledger is opened."""
+    """A configuration is there. With a ledger named in it: only a key, or a new ledger that follows it. Without: its
+    first ledger is opened."""
+    if config.ledger.id and request.succeeds:
+        return _succeed(config, request, tools, write)
+    if config.ledger.id and request.recovery:
+        raise UsageError(
+            "this project has its ledger: another recovery key is a change of the policy",
+            hint="ssh-keygen -t ed25519 -N '' -f FILE; its public half into [policy] recovery_keys; "
+            "then migrate-flow policy record",
+            where="--recovery-key",
+        )
     keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
     if config.ledger.id:
         insiders = {person for person, public, _where in keys if config.policy.owners.get(public) == person}
@@ -107,11 +144,32 @@ def init_from_file(config: Config, request: Request, tools: Tools, write: Callab
     for person, public, _where in keys:
         known = person in config.policy.people
         text = add_person(text, person, () if known else request.people[person], [public])
-    return _open(text, config.path, keys, tools, write)
+    return _open(text, config.path, keys, request, tools, write)
+
+
+def _succeed(config: Config, request: Request, tools: Tools, write: Callable[[str], None]) -> Initialised:
+    """The last resort: nothing that the old ledger approved counts in the new one, which says what it follows."""
+    require_comment(request.why, needed=True)
+    ledger, head = tools.last_of(request.succeeds, config)
+    if ledger != config.ledger.id:
+        raise Refused(
+            f"that is ledger {ledger}, the configuration names {config.ledger.id}",
+            hint=f"migrate-flow init --succeeds {config.ledger.url} --ledger NEW_URL -m WHY",
+            where="--succeeds",
+        )
+    keys = [(person, *tools.key(person, request.key_store)) for person in request.people]
+    text = set_ledger_url(config.text, request.ledger_url) if request.ledger_url else config.text
+    return _open(text, config.path, keys, request, tools, write, Succession(ledger, head, request.why))
 
 
 def _open(
-    text: str, path: Path, keys: Sequence[tuple[str, str, str]], tools: Tools, write: Callable[[str], None]
+    text: str,
+    path: Path,
+    keys: Sequence[tuple[str, str, str]],
+    request: Request,
+    tools: Tools,
+    write: Callable[[str], None],
+    succeeds: Succession | None = None,
 ) -> Initialised:
     config = parse(text, path)
     opener = next((person for person, _k, _w in keys if config.policy.has_role(person, [POLICY_ADMIN])), None)
@@ -124,7 +182,10 @@ def _open(
     public = next(public for person, public, _where in keys if person == opener)
     ledger = tools.create_ledger(config.ledger.url, config.root)
     try:
-        entry = found(ledger, config.project.name, config.policy, tools.signer(opener, public), tools.now)
+        if request.recovery:
+            text = add_recovery_key(text, tools.recovery_key(request.recovery))
+            config = parse(text, path)
+        entry = found(ledger, config.project.name, config.policy, tools.signer(opener, public), tools.now, succeeds)
         write(set_ledger(text, entry.predicate["ledger"], f"sha256:{entry.hash}"))
     except BaseException:
         tools.remove_ledger(config.ledger.url, config.root)
@@ -137,6 +198,8 @@ def _open(
         ledger=entry.predicate["ledger"],
         genesis=entry.hash,
         warnings=tuple(shortages(config.policy)),
+        recovery=str(request.recovery or ""),
+        succeeds=succeeds,
     )
 
 

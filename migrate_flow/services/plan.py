@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.standing import unknown_since_self_review
 from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import ScriptError
 from migrate_flow.gates import Scope, judge
+from migrate_flow.services.changes import Changes, other_surroundings
 from migrate_flow.services.content import traits_of
+from migrate_flow.services.contributors import unknown_notices
 from migrate_flow.services.facts import Situation, collect, conflicting_heads, look
 from migrate_flow.services.workspace import Workspace
 
-_SURROUNDINGS = {"configuration": "Alembic's configuration"}
 NO_SQL_YET = "not rendered yet: migrate-flow self-review renders it"
 
 
 def plan(workspace: Workspace, environment: str, to: str = "head") -> Plan:
     """Raises UsageError, ScriptError, LedgerError; what stands against the plan is in the plan."""
-    return plan_upgrade(workspace, look(workspace, environment), to)
+    planned = plan_upgrade(workspace, look(workspace, environment), to)
+    known = {step.revision: step.manifest for step in planned.steps}
+    changes = Changes(workspace, list(known), known)
+    # What changed around all of them is one notice of the plan, and not a line of each step.
+    steps = [replace(step, changes=changes.since(step.revision, surroundings=False)) for step in planned.steps]
+    return replace(planned, steps=tuple(steps))
 
 
 def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
@@ -48,6 +55,7 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
         policy=workspace.policy.digest,
         notices=(
             *_notices(workspace),
+            *unknown_authors(workspace, pending),
             *surroundings_changed(workspace, situation, pending),
             *commits_in_parts(steps, situation.rules.dialect),
         ),
@@ -104,14 +112,21 @@ def surroundings_changed(workspace: Workspace, situation: Situation, revisions: 
     found: dict[str, list[str]] = {}
     for revision in revisions:
         said = workspace.history.record(revision).last_self_review()
-        for name in _other(now, said.fields) if said else ():
+        for name in other_surroundings(now, said.fields) if said else ():
             found.setdefault(name, []).append(f"{revision} was self-reviewed")
     ran = [item for item in situation.target.applications.values() if item.attempt] if situation.target else []
     newest = max(ran, key=lambda item: item.stored, default=None)
     if newest is not None:
-        for name in _other(now, newest.place):
+        for name in other_surroundings(now, newest.place):
             found.setdefault(name, []).append(f"{newest.revision} was applied here")
     return tuple(f"{name} is not what it was when {' and when '.join(when)}" for name, when in found.items())
+
+
+def unknown_authors(workspace: Workspace, revisions: Sequence[str]) -> tuple[str, ...]:
+    """As the entries recorded them: git is asked by those who vouch, and not again for each plan."""
+    policy, history = workspace.policy, workspace.history
+    found = (unknown_since_self_review(history.record(revision), policy) for revision in revisions)
+    return unknown_notices(tuple(sorted({address for addresses in found for address in addresses})))
 
 
 def commits_in_parts(steps: Sequence[PlannedStep], dialect: str) -> tuple[str, ...]:
@@ -123,11 +138,6 @@ def commits_in_parts(steps: Sequence[PlannedStep], dialect: str) -> tuple[str, .
         for step in steps
         if step.manifest.in_blocks
     )
-
-
-def _other(now: Mapping[str, str], fields: Mapping[str, Any]) -> list[str]:
-    then = fields.get("environment_digests") or {}
-    return [_SURROUNDINGS.get(name, name) for name, digest in then.items() if now.get(name) != digest]
 
 
 def _notices(workspace: Workspace) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The policy in force, what the file would change, and the signed record of a change."""
+"""The policy in force, what the file would change, and the signatures that bring a change into force."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from migrate_flow.core.entry import Draft, Kind, Subject
-from migrate_flow.core.history import History, PolicyVersion
-from migrate_flow.core.policy import POLICY_ADMIN, Policy, shortages
+from migrate_flow.core.history import History, PolicyVersion, Proposal
+from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy, shortages
+from migrate_flow.core.policy_entries import changes_hands
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.review import ask
 from migrate_flow.services.workspace import Workspace
@@ -24,69 +25,138 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A proposed policy that needs more signatures. missing: how many. who: those who could give one."""
+
+    seq: int
+    by: tuple[str, ...]
+    changes: tuple[Change, ...]
+    missing: int
+    who: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """version: in force. changes: what the file would change. shortages: what nobody can meet yet."""
+    """version: in force. changes: what the file would change, or what was changed. shortages: what nobody can meet
+    yet. recorded: the entry that was made, 0 for none. waiting: policies that need more signatures. revoked: keys."""
 
     version: PolicyVersion
     changes: tuple[Change, ...]
     shortages: tuple[str, ...]
     recorded: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    revoked: tuple[str, ...] = ()
 
 
 def show(workspace: Workspace) -> PolicyReport:
     version = workspace.history.policies[-1]
     changes = compare(version.policy.document, workspace.config.policy.document)
-    return PolicyReport(version, changes, tuple(shortages(version.policy)))
+    history = workspace.history
+    return PolicyReport(
+        version, changes, tuple(shortages(version.policy)), waiting=waiting(history), revoked=tuple(history.revoked)
+    )
+
+
+def waiting(history: History) -> tuple[Waiting, ...]:
+    """The proposals that could still come into force, oldest first."""
+    return tuple(_waiting(history, proposal) for proposal in history.pending())
 
 
 def record(workspace: Workspace) -> PolicyReport:
-    """Sign the file's policy into the ledger. Raises Refused (no admin, unsatisfiable), UsageError."""
-    current, proposed = workspace.policy, workspace.config.policy
+    """Sign the file's policy into the ledger: in force at once, or proposed where the policy asks for more signatures.
+
+    Raises Refused (no admin, unsatisfiable), IdentityError.
+    """
+    history, current, proposed = workspace.history, workspace.policy, workspace.config.policy
     changes = compare(current.document, proposed.document)
     if not changes:
         return show(workspace)
     signer = workspace.signer()
-    _require_admin(workspace, signer.person)
-    _require_sane(current, proposed)
-    number = len(workspace.history.policies) + 1
-    fields = {"base": current.digest, "number": number, "document": proposed.document}
-    subject = Subject("policy", proposed.digest.removeprefix("sha256:"))
+    _require_governor(workspace, signer.person, "policy record")
+    _require_sane(history, proposed)
+    for proposal in history.pending():
+        if proposal.policy.digest == proposed.digest:
+            return endorse(workspace, proposal.seq)
+    fields = {"base": current.digest, "number": len(history.policies) + 1, "document": proposed.document}
 
     def recheck(history: History) -> None:
         if history.policy.digest != current.digest:
             raise Refused("the policy changed meanwhile", hint="migrate-flow policy diff")
 
-    entry = workspace.book.append(Draft(Kind.POLICY_PROPOSED, [subject], fields), recheck)
-    return PolicyReport(workspace.history.policies[-1], changes, tuple(shortages(proposed)), entry.seq)
+    entry = workspace.book.append(Draft(Kind.POLICY_PROPOSED, [_subject(proposed)], fields), recheck)
+    return _report(workspace, changes, entry.seq)
 
 
-def _require_admin(workspace: Workspace, person: str) -> None:
-    if not workspace.policy.has_role(person, [POLICY_ADMIN]):
+def endorse(workspace: Workspace, seq: int = 0) -> PolicyReport:
+    """One more signature under a proposed policy. seq: its entry; 0 for the only one that waits.
+
+    Raises Refused (no admin, signed already), UsageError (none waits, or several).
+    """
+    history, current = workspace.history, workspace.policy
+    found = {proposal.seq: proposal for proposal in history.pending()}
+    if not found:
+        raise UsageError("no policy waits for signatures", hint="migrate-flow policy diff, then policy record")
+    if not seq and len(found) > 1:
+        names = ", ".join(map(str, found))
+        raise UsageError("several policies wait for signatures", hint=f"name one of them: {names}", where="SEQ")
+    proposal = found.get(seq or next(iter(found)))
+    if proposal is None:
+        names = ", ".join(map(str, found))
+        raise UsageError(f"entry {seq} is no policy that waits for signatures", hint=f"these do: {names}", where="SEQ")
+    signer = workspace.signer()
+    _require_governor(workspace, signer.person, f"policy endorse {proposal.seq}")
+    _require_sane(history, proposal.policy)
+    if signer.person in proposal.keys:
+        who = _waiting(history, proposal).who
+        raise Refused(f"{signer.person} signed it already", hint=ask(who, f"policy endorse {proposal.seq}"))
+    changes = compare(current.document, proposal.policy.document)
+
+    def recheck(history: History) -> None:
+        if proposal.seq not in history.proposals:
+            raise Refused("the policy changed meanwhile", hint="migrate-flow policy show")
+
+    fields = {"of": proposal.seq, "base": proposal.base}
+    entry = workspace.book.append(Draft(Kind.POLICY_ENDORSED, [_subject(proposal.policy)], fields), recheck)
+    return _report(workspace, changes, entry.seq)
+
+
+def _subject(policy: Policy) -> Subject:
+    return Subject("policy", policy.digest.removeprefix("sha256:"))
+
+
+def _report(workspace: Workspace, changes: tuple[Change, ...], seq: int) -> PolicyReport:
+    history = workspace.history
+    return PolicyReport(history.policies[-1], changes, tuple(shortages(history.policy)), seq, waiting(history))
+
+
+def _waiting(history: History, proposal: Proposal) -> Waiting:
+    signed = [person for person, key in proposal.keys.items() if key not in history.revoked]
+    who = tuple(name for name in history.policy.governors(history.revoked) if name not in proposal.keys)
+    changes = compare(history.policy.document, proposal.policy.document)
+    return Waiting(proposal.seq, tuple(proposal.keys), changes, max(0, history.policy.admins - len(signed)), who)
+
+
+def _require_governor(workspace: Workspace, person: str, command: str) -> None:
+    if not workspace.policy.may_govern(person):
         raise Refused(
             f"{person} may not change the policy: the role {POLICY_ADMIN} is needed",
-            hint=ask(workspace.policy.holders([POLICY_ADMIN]), "policy record"),
-        )
-    if workspace.policy.admins > 1:
-        raise UsageError(
-            f"the policy in force asks for {workspace.policy.admins} signatures, this version can give one",
-            hint="a later version of migrate-flow endorses policies with several signatures",
-            where="[policy] admins",
+            hint=ask(workspace.policy.holders([POLICY_ADMIN]), command),
         )
 
 
-def _require_sane(current: Policy, proposed: Policy) -> None:
-    if proposed.admins > 1:
-        raise UsageError(
-            "policy.admins above 1 is not supported by this version", hint="admins = 1", where="[policy] admins"
-        )
-    admins = [name for name in proposed.holders([POLICY_ADMIN]) if proposed.people[name].keys]
+def _require_sane(history: History, proposed: Policy) -> None:
+    """Nobody may lock everybody out, also not by mistake; and no key becomes another person's."""
+    if moved := changes_hands(history, proposed):
+        raise Refused(moved, hint="migrate-flow keys new EMAIL, then people add EMAIL --key 'KEY'", where="[people]")
+    admins = [name for name in proposed.governors(history.revoked) if name != RECOVERY]
     if len(admins) < proposed.admins:
         raise Refused(
-            f"nobody could change the policy again: {len(admins)} {POLICY_ADMIN} with a key, {proposed.admins} asked",
+            f"nobody could change the policy again: {len(admins)} × {POLICY_ADMIN} with a key that is not revoked, "
+            f"{proposed.admins} asked for",
             hint=f'give somebody with a key the role "{POLICY_ADMIN}"',
             where="[people]",
         )
-    if not shortages(current) and (missing := shortages(proposed)):
+    if not shortages(history.policy) and (missing := shortages(proposed)):
         raise Refused(
             f"no migration could reach production any more: {missing[0]}",
             hint="lower the threshold, or add people first",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from migrate_flow.core.chain import Head
+from migrate_flow.core.chain import Head, SeenHead
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.facts import Activity, Identity, Observation, Receipt
 from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+from migrate_flow.core.revision import Manifest, Revision, ScriptProblem, SealedFile
 from migrate_flow.core.trace import Durability, Journaled, Trace
 
 Clock = Callable[[], datetime]
@@ -52,6 +52,18 @@ class Ledger(Protocol):
         """Where the ledger lies, without secrets."""
         ...
 
+    def clock_offset(self) -> timedelta: ...  # how far its server's clock is ahead of this machine's; a file has none
+
+
+class Heads(Protocol):
+    """The newest head that this user's programs saw of the configured ledger."""
+
+    def newest(self) -> SeenHead | None: ...
+
+    def note(self, ledger: str, head: Head) -> None:
+        """Never raises."""
+        ...
+
 
 class Scripts(Protocol):
     """The migration scripts of this checkout, read without running any."""
@@ -71,6 +83,39 @@ class Scripts(Protocol):
 
     def reread(self) -> Scripts:
         """The checkout as it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Somebody who wrote a file. address: in lower case. path: as the file is called now."""
+
+    address: str
+    path: str
+    co_author: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Who wrote some files. commit: git's HEAD, if any. dirty: whether a file is not as HEAD has it. problem: why
+    (some of) the authors are not known, empty if all are."""
+
+    authors: tuple[Author, ...] = ()
+    commit: str = ""
+    shallow: bool = False
+    dirty: bool = False
+    problem: str = ""
+
+
+class Authors(Protocol):
+    """The project's history."""
+
+    def authorship(self, files: Sequence[SealedFile]) -> Authorship:
+        """Authors and co-authors, of former names of the files too. Never raises."""
+        ...
+
+    def holds(self, path: str) -> bool:
+        """Whether a file or folder, relative to the project, is committed. Never raises; False where nobody knows."""
         ...
 
 

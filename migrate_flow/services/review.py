@@ -8,7 +8,14 @@ from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.history import Attestation
 from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
+from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, same_bytes, standing_of
+from migrate_flow.services.contributors import (
+    contribution,
+    contribution_fields,
+    require_another,
+    require_known_authors,
+)
 from migrate_flow.services.workspace import Workspace
 
 LONGEST_COMMENT = 10_000
@@ -17,13 +24,16 @@ _DEEDS = {"approve": "reviewed and found right", "request-changes": "changes req
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What was recorded, and how the migration stands after it."""
+    """What was recorded, and how the migration stands after it. changes: since somebody last vouched for it, before
+    this. notices: about its authors."""
 
     revision: str
     seq: int
     actor: str
     said: str
     standing: Standing
+    changes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> Attested:
@@ -33,31 +43,32 @@ def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> 
     signer = workspace.signer()
     reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=verdict == "request-changes")
-    policy, standing = workspace.policy, standing_of(workspace, revision, manifest_here(workspace, revision))
+    manifest, policy = manifest_here(workspace, revision), workspace.policy
+    authors = contribution(workspace, manifest)
+    standing = standing_of(workspace, revision, manifest, also=authors.people)
     if not policy.has_role(signer.person, policy.review_roles):
         roles = " or ".join(sorted(policy.review_roles))
         raise Refused(
             f"{signer.person} may not review: the role {roles} is needed",
             hint=ask(standing.may_review, f"review {revision} --approve"),
         )
-    if signer.person in standing.contributors:
-        raise Refused(
-            f"{signer.person} contributed to {revision}: nobody reviews their own work",
-            hint=ask(standing.may_review, f"review {revision} --approve"),
-        )
+    others = ask(standing.may_review, f"review {revision} --approve")
+    require_another(revision, signer.person, authors, standing, "reviews", others)
+    require_known_authors(policy, revision, (*authors.unknown, *standing.unknown_authors))
     approved = any(said.actor == signer.person for said in standing.approvals)
     objects = any(said.actor == signer.person for said in standing.objections)  # theirs to take back
     if verdict == "approve" and policy.separation == "strict" and approved and not objects:
         raise Refused(
-            f"{signer.person} approved {revision}: author, reviewer and approver are three people",
-            hint=ask(standing.may_review, f"review {revision} --approve"),
+            f"{signer.person} approved {revision}: author, reviewer and approver are three people", hint=others
         )
     fields = {"revision": revision, "manifest": reviewed.manifest, "of": reviewed.seq, "verdict": verdict}
+    fields |= contribution_fields(authors)
     if comment:
         fields["comment"] = comment
+    changes = changed_since(workspace, revision)
     entry = workspace.book.append(Draft(Kind.REVIEWED, reviewed.subjects, fields))
-    after = standing_of(workspace, revision, manifest_here(workspace, revision))
-    return Attested(revision, entry.seq, signer.person, _DEEDS[verdict], after)
+    after = standing_of(workspace, revision, manifest)
+    return Attested(revision, entry.seq, signer.person, _DEEDS[verdict], after, changes, authors.notices)
 
 
 def self_reviewed(workspace: Workspace, revision: str) -> Attestation:
@@ -73,7 +84,7 @@ def self_reviewed(workspace: Workspace, revision: str) -> Attestation:
 
 def require_comment(comment: str, *, needed: bool) -> None:
     if needed and not comment.strip():
-        raise UsageError("a comment is needed: say what has to change", hint="-m TEXT", where="-m")
+        raise UsageError("a comment is needed: say why", hint="-m TEXT", where="-m")
     if len(comment) > LONGEST_COMMENT:
         raise UsageError(
             f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most",

@@ -12,13 +12,14 @@ from migrate_flow.core.revision import Manifest
 from migrate_flow.core.standing import State
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.content import describe, header, manifest_traits, resolve_one, standing_of, subjects
+from migrate_flow.services.contributors import contribution, contribution_fields, require_known_authors
 from migrate_flow.services.ports import RenderedSql
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class SelfReviewed:
-    """seq: the entry's position. sql: by dialect."""
+    """seq: the entry's position. sql: by dialect. notices: about its authors."""
 
     revision: str
     seq: int
@@ -26,6 +27,7 @@ class SelfReviewed:
     risks: tuple[str, ...]
     sql: Mapping[str, RenderedSql]
     again: bool
+    notices: tuple[str, ...] = ()
 
 
 def checklist(workspace: Workspace) -> tuple[str, ...]:
@@ -50,17 +52,23 @@ def self_review(
             hint=f"migrate-flow self-review {revision} --attest",
             where="[project] checklist",
         )
-    workspace.signer()
+    signer = workspace.signer()
+    authors = contribution(workspace, manifest)
+    require_known_authors(workspace.policy, revision, authors.unknown)
     rendered = {dialect: workspace.runner.render(manifest, dialect) for dialect in _dialects(workspace)}
     texts, artifacts = _artifacts(rendered)
     digests = workspace.runner.environment_digests()
-    fields: dict[str, Any] = {**describe(found, manifest), "sql": texts, "environment_digests": digests}
+    fields: dict[str, Any] = {
+        **describe(found, manifest), **contribution_fields(authors, [signer.person]),
+        "sql": texts, "environment_digests": digests,
+    }  # fmt: skip
     if checklist(workspace):
         fields["checklist"] = [{"item": item, "answer": "yes"} for item in checklist(workspace)]
     draft = Draft(Kind.SELF_REVIEWED, subjects(manifest), fields, [*_contents(manifest), *artifacts])
     entry = workspace.book.append(draft)
     risks = workspace.policy.risks(manifest_traits(manifest))
-    return SelfReviewed(revision, entry.seq, manifest.digest, risks, rendered, standing.self_review is not None)
+    again = standing.self_review is not None
+    return SelfReviewed(revision, entry.seq, manifest.digest, risks, rendered, again, authors.notices)
 
 
 def _contents(manifest: Manifest) -> list[bytes]:

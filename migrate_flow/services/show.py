@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.revision import Manifest
+from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, stored_script, traits_of
+from migrate_flow.services.contributors import contribution, unknown_notices
 from migrate_flow.services.plan import stored_sql
 from migrate_flow.services.status import Row, row_of
 from migrate_flow.services.workspace import Workspace
@@ -14,7 +16,7 @@ from migrate_flow.services.workspace import Workspace
 
 @dataclass(frozen=True)
 class Shown:
-    """sql: (dialect, direction, text or None, why there is none). changes: what changed since it was attested."""
+    """sql: (dialect, direction, text or None, why there is none). changes: since somebody last vouched for it."""
 
     row: Row
     doc: str
@@ -23,6 +25,7 @@ class Shown:
     sql: tuple[tuple[str, str, str | None, str], ...]
     entries: tuple[Entry, ...]
     changes: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 def show(workspace: Workspace, text: str) -> Shown:
@@ -45,24 +48,13 @@ def show(workspace: Workspace, text: str) -> Shown:
             for direction in ("upgrade", "downgrade")
         ),
         entries=tuple(workspace.book.entries(record.seqs)),
-        changes=changes_since(workspace, revision, manifest),
+        changes=changed_since(workspace, revision),
+        notices=_notices(workspace, row, manifest),
     )
 
 
-def changes_since(workspace: Workspace, revision: str, manifest: Manifest | None) -> tuple[str, ...]:
-    """What differs between the bytes last self-reviewed and those here, in sentences."""
-    said = workspace.history.record(revision).last_self_review()
-    if said is None or manifest is None or said.manifest == manifest.digest:
-        return ()
-    before = {subject.name: subject.sha256 for subject in said.subjects}
-    after = {file.path: file.sha256 for file in manifest.files}
-    found = [f"{path} changed" for path in after if path in before and before[path] != after[path]]
-    found += [f"{path} is new" for path in after if path not in before]
-    found += [f"{path} is gone" for path in before if path not in after]
-    if said.fields.get("behaviour") == manifest.behaviour:
-        found.append("in the script itself only comments, docstrings or formatting differ")
-    parents = list(workspace.scripts.revisions[revision].down_revision)
-    if parents != said.fields.get("down_revision"):
-        old = ", ".join(said.fields.get("down_revision", ())) or "nothing"
-        found.append(f"down_revision was {old}, is {', '.join(parents) or 'nothing'}")
-    return tuple(found)
+def _notices(workspace: Workspace, row: Row, manifest: Manifest | None) -> tuple[str, ...]:
+    """What git shows and the ledger does not know yet."""
+    found, known = contribution(workspace, manifest), row.standing.contributors
+    fresh = [f"{why}; no entry says so yet" for person, why in found.people.items() if known and person not in known]
+    return (*fresh, *unknown_notices(tuple(sorted({*found.unknown, *row.standing.unknown_authors}))))

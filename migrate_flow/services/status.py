@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
+from migrate_flow.core.policy import Level
 from migrate_flow.core.revision import Manifest, ScriptProblem
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
@@ -16,7 +17,10 @@ from migrate_flow.services.workspace import Workspace
 
 @dataclass(frozen=True)
 class Row:
-    """One migration. path: empty where neither the checkout nor the ledger knows one. applied: by environment."""
+    """One migration. path: empty where neither the checkout nor the ledger knows one. applied: by environment.
+
+    turn: the standing for the environment that comes next, where a rollback may ask for approval once more.
+    """
 
     revision: str
     down_revision: tuple[str, ...]
@@ -24,6 +28,7 @@ class Row:
     path: str
     in_tree: bool
     standing: Standing
+    turn: Standing
     applied: Mapping[str, Application | None]
     next: str
     author: str
@@ -81,6 +86,7 @@ def row_of(workspace: Workspace, revision: str) -> Row:
         name: shown_application(workspace.history.environment(name), revision) for name in workspace.policy.environments
     }
     fields = stored.fields if stored else {}
+    turn = _turn(workspace, revision, manifest, standing, applied)
     created = next((said.actor for said in record.created if not said.flaw), "")
     return Row(
         revision=revision,
@@ -89,8 +95,9 @@ def row_of(workspace: Workspace, revision: str) -> Row:
         path=found.path if found else (stored.subjects[0].name if stored else ""),
         in_tree=found is not None,
         standing=standing,
+        turn=turn,
         applied=applied,
-        next=next_command(workspace, revision, manifest, standing, applied),
+        next=next_command(workspace, revision, manifest, turn, applied),
         author=created,
     )
 
@@ -134,11 +141,32 @@ def next_command(
 
 
 def _next_apply(workspace: Workspace, revision: str, applied: Mapping[str, Application | None]) -> str:
+    name = _next_environment(workspace, applied)
+    return f"migrate-flow apply {revision} --env {name}" if name else ""
+
+
+def _next_environment(workspace: Workspace, applied: Mapping[str, Application | None]) -> str:
+    """Where it does not stand, and stands in all that come before; empty if it stands everywhere."""
     for name, rules in workspace.policy.environments.items():
         ready = all(_stands(applied.get(upstream)) for upstream in rules.upstream)
         if not _stands(applied[name]) and ready:
-            return f"migrate-flow apply {revision} --env {name}"
+            return name
     return ""
+
+
+def _turn(
+    workspace: Workspace,
+    revision: str,
+    manifest: Manifest | None,
+    standing: Standing,
+    applied: Mapping[str, Application | None],
+) -> Standing:
+    name = _next_environment(workspace, applied) if standing.state is State.APPROVED else ""
+    if not name or workspace.policy.environments[name].requires is not Level.APPROVED:
+        return standing
+    targets = workspace.history.environment(name).targets.values()
+    rolled_back = max((target.rolled_back.get(revision, 0) for target in targets), default=0)
+    return standing_of(workspace, revision, manifest, rolled_back) if rolled_back else standing
 
 
 def _stands(application: Application | None) -> bool:

@@ -9,17 +9,19 @@ from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.standing import State
 from migrate_flow.errors import Refused
 from migrate_flow.services.content import describe, header, resolve_one, standing_of, subjects
+from migrate_flow.services.contributors import contribution, created_fields
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """seq: the entry's position; 0 for a revision that was tracked already."""
+    """seq: the entry's position; 0 for a revision that was tracked already. notices: about its authors."""
 
     revision: str
     path: str
     seq: int
     grandfathered: bool = False
+    notices: tuple[str, ...] = ()
 
 
 def track(workspace: Workspace, revisions: Sequence[str]) -> list[Tracked]:
@@ -46,16 +48,17 @@ def record_created(workspace: Workspace, revision: str, *, via: str) -> Tracked:
     if any(not said.flaw for said in record.created):
         return Tracked(revision, found.path, 0)
     manifest = workspace.scripts.manifest(revision)
+    authors = contribution(workspace, manifest)
     draft = Draft(
         Kind.MIGRATION_CREATED,
         subjects(manifest),
-        {**describe(found, manifest), "via": via},
+        {**describe(found, manifest), **created_fields(authors, workspace.actor), "via": via},
         [file.content for file in manifest.files],
     )
     entry = workspace.book.append(draft)
     if any(said.seq == entry.seq for said in workspace.history.flawed):
         raise Refused("the entry does not count", hint="migrate-flow ledger verify", where=f"entry {entry.seq}")
-    return Tracked(revision, found.path, entry.seq, bool(record.adopted))
+    return Tracked(revision, found.path, entry.seq, bool(record.adopted), authors.notices)
 
 
 def _state(workspace: Workspace, revision: str) -> State:

@@ -34,8 +34,10 @@ def withdraw(workspace: Workspace, text: str, why: str) -> Attested:
         )
     record = workspace.history.record(revision)
     stored = record.last_content()
-    fields = {"revision": revision, "manifest": standing.manifest, "comment": why}
-    entry = workspace.book.append(Draft(Kind.WITHDRAWN, stored.subjects if stored else (), fields))
+    if stored is None:
+        raise Refused(f"{revision} is not tracked: there is nothing to withdraw", hint="migrate-flow status")
+    fields = {"revision": revision, "manifest": stored.manifest, "comment": why}
+    entry = workspace.book.append(Draft(Kind.WITHDRAWN, stored.subjects, fields))
     after = standing_of(workspace, revision, manifest_here(workspace, revision))
     return Attested(revision, entry.seq, signer.person, "withdrawn", after)
 

@@ -11,7 +11,7 @@ from migrate_flow.core.history import History
 from migrate_flow.core.policy import EnvironmentRules, Policy
 from migrate_flow.errors import ConfigError, Refused, UsageError
 from migrate_flow.services.book import Book
-from migrate_flow.services.ports import Clock, Runner, Scripts, Signer, Target, Verifier
+from migrate_flow.services.ports import Authors, Clock, Runner, Scripts, Signer, Target, Verifier
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Workspace:
     actor: str
     verifier: Verifier
     clock: Clock
+    authors: Authors
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -42,15 +43,17 @@ class Workspace:
     def policy_file(self) -> PolicyFile:
         digest = self.config.policy.digest
         version = self.history.policy_version(digest)
-        return PolicyFile(digest, digest == self.policy.digest, version.number if version else 0)
+        waits = next((item.seq for item in self.history.pending() if item.policy.digest == digest), 0)
+        return PolicyFile(digest, digest == self.policy.digest, version.number if version else 0, waits)
 
     def require_current_policy(self) -> None:
         """Raises Refused if the file's policy was never recorded."""
         file = self.policy_file()
         if not file.in_force and not file.recorded:
+            known = "waits for more signatures" if file.waits else "was never recorded"
             raise Refused(
-                "the policy in the file differs from the policy in force, and was never recorded",
-                hint="migrate-flow policy diff, then migrate-flow policy record",
+                f"the policy in the file differs from the policy in force, and {known}",
+                hint=file.way_out,
                 where=str(self.config.path.name),
             )
 

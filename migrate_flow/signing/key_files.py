@@ -81,6 +81,19 @@ def read_private(path: Path, where: str) -> str:
 
     where: what named the path, for the error.
     """
+    text, mode = read(path, where)
+    # Windows has no such bits: what stat shows there is made up.
+    if os.name == "posix" and mode & _OTHERS:
+        raise IdentityError(
+            f"the key file is open to others (mode {mode:04o})",
+            hint=f"chmod 600 {shlex.quote(str(path))}",
+            where=where,
+        )
+    return text
+
+
+def read(path: Path, where: str) -> tuple[str, int]:
+    """The text of a key file, and its permission bits; IdentityError where it is missing or unreadable."""
     try:
         with path.open("rb") as file:
             # Of the open file, not of the path: nobody can swap it in between.
@@ -92,20 +105,13 @@ def read_private(path: Path, where: str) -> str:
             hint="give a private key file that you can read, or make a key with migrate-flow keys new PERSON",
             where=where,
         ) from error
-    # Windows has no such bits: what stat shows there is made up.
-    if os.name == "posix" and mode & _OTHERS:
-        raise IdentityError(
-            f"the key file is open to others (mode {mode:04o})",
-            hint=f"chmod 600 {shlex.quote(str(path))}",
-            where=where,
-        )
-    return text
+    return text, mode
 
 
 def _unwritable(directory: Path, error: OSError) -> IdentityError:
     return IdentityError(
         f"the key can't be written: {_reason(error)}",
-        hint=f"make {shlex.quote(str(directory))} a folder that you can write to, or choose another --store",
+        hint=f"make {shlex.quote(str(directory))} a folder that you can write to, or choose another place",
         where=str(directory),
     )
 

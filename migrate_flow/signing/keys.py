@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from migrate_flow.errors import IdentityError
-from migrate_flow.signing import key_files
+from migrate_flow.signing import environment, key_files
+from migrate_flow.signing.local_key import KEY_VARIABLE, SERVICE, Found, LocalKey, local_key
 from migrate_flow.signing.private_key import parse_private, private_text, public_text
-from migrate_flow.signing.public_key import fingerprint, normalise_public_key
-
-SERVICE = "migrate-flow"
-KEY_VARIABLE = "MIGRATE_FLOW_SIGNING_KEY"
-FILE_VARIABLE = "MIGRATE_FLOW_SIGNING_KEY_FILE"
-
-# Never show as a path what was meant to be a secret: how key text, and its body alone, are known.
-_KEY_MARKS = ("\n", "PRIVATE KEY", "b3BlbnNzaC1rZXktdjE")
-
-Found = tuple[list["LocalKey"], list[str]]
+from migrate_flow.signing.public_key import normalise_public_key
 
 
 class KeyringPort(Protocol):
@@ -35,22 +26,6 @@ class KeyringPort(Protocol):
     def delete(self, service: str, name: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class LocalKey:
-    """A key that this machine can sign with; holds no secret.
-
-    person: whose it was made for, or "" from the environment, where the public key names the actor.
-    public_key: ``ssh-ed25519 base64``. fingerprint: ``SHA256:…``. store: ``environment``, ``keyring``,
-    ``file`` or ``project``. where: text for people.
-    """
-
-    person: str
-    public_key: str
-    fingerprint: str
-    store: str
-    where: str
-
-
 def create(person: str, store: str, *, project_root: Path | None, keyring: KeyringPort | None) -> LocalKey:
     """A new key of this person in ``keyring``, ``file`` or ``project``; IdentityError, never a replacement."""
     key_files.check_person(person)
@@ -58,9 +33,8 @@ def create(person: str, store: str, *, project_root: Path | None, keyring: Keyri
     key_files.make_directory(directory)
     private = directory / person
     public = key_files.public_path(private)
-    for path in (private, public):
-        if path.exists() or path.is_symlink():
-            raise _already(person, str(path))
+    if there := _existing(private, public):
+        raise _already(person, str(there[0]), _put_away(person, there, private))
     key = Ed25519PrivateKey.generate()
     try:
         if store == "keyring":
@@ -68,16 +42,37 @@ def create(person: str, store: str, *, project_root: Path | None, keyring: Keyri
         else:
             _keep_in_files(person, key, private, public)
     except FileExistsError as error:
-        raise _already(person, str(error.filename2 or error.filename)) from None
-    return _local_key(person, public_text(key), store, _where(store, private))
+        raise _already(person, str(error.filename2 or error.filename), "") from None
+    return local_key(person, public_text(key), store, _where(store, private))
+
+
+def create_file(path: Path) -> LocalKey:
+    """A new key in ``path`` (0600) and ``path.pub``, in a folder that is there; IdentityError, never a replacement.
+
+    For a key that is kept apart: it signs where MIGRATE_FLOW_SIGNING_KEY_FILE names it.
+    """
+    public = key_files.public_path(path)
+    if path.suffix == ".pub":
+        raise IdentityError("a private key's file can't end in .pub", hint="name it without .pub", where=str(path))
+    if there := _existing(path, public):
+        raise _in_the_way(there[0])
+    key = Ed25519PrivateKey.generate()
+    try:
+        _keep_in_files(path.name, key, path, public)
+    except FileExistsError as error:
+        raise _in_the_way(Path(error.filename2 or error.filename)) from None
+    return local_key("", public_text(key), "environment", str(path))
 
 
 def load_private(
     key: LocalKey, *, project_root: Path | None, environ: Mapping[str, str], keyring: KeyringPort | None
 ) -> Ed25519PrivateKey:
-    """The private half of a key that ``available`` or ``create`` gave; IdentityError, which never shows it."""
+    """The private half of a key that ``available`` or ``create`` gave; IdentityError, which never shows it.
+
+    Not for a key that needs ssh-keygen.
+    """
     if key.store == "environment":
-        return _from_environment(key, environ)
+        return environment.load(key, environ)
     key_files.check_person(key.person)
     path = _directory(key.store, project_root) / key.person
     text = _from_keyring(key, keyring) if key.store == "keyring" else key_files.read_private(path, key.where)
@@ -102,24 +97,12 @@ def available(
     as somebody else.
     """
     user = key_files.user_keys_dir()
-    looks = [_look_in_environment(environ), _look_in("keyring", user), _look_in("file", user)]
+    looks = [environment.look(environ), _look_in("keyring", user), _look_in("file", user)]
     if keyring is None:
         looks[1] = [], [f"{place}; no OS keyring can be used here" for place in looks[1][1]]
     if project_root is not None:
         looks.append(_look_in("project", key_files.project_keys_dir(project_root)))
     return [key for keys, _ in looks for key in keys], [place for _, places in looks for place in places]
-
-
-def _look_in_environment(environ: Mapping[str, str]) -> Found:
-    keys, tried = [], []
-    for variable in (KEY_VARIABLE, FILE_VARIABLE):
-        where, private = _environment_key(variable, environ)
-        if private is None:
-            tried.append(f"{variable} ({'empty' if variable in environ else 'not set'})")
-        else:
-            keys.append(_local_key("", public_text(private), "environment", where))
-            tried.append(where)
-    return keys, tried
 
 
 def _look_in(store: str, directory: Path) -> Found:
@@ -137,41 +120,12 @@ def _look_in(store: str, directory: Path) -> Found:
         path = directory / person
         try:
             text = key_files.public_path(path).read_text("utf-8")
-            keys.append(_local_key(person, normalise_public_key(text), store, _where(store, path)))
+            keys.append(local_key(person, normalise_public_key(text), store, _where(store, path)))
         except OSError as error:
             problems.append(f"{path}.pub ({error.strerror})")
         except ValueError as error:
             problems.append(f"{path}.pub ({error})")
     return keys, [f"{place} ({', '.join(key.person for key in keys) or 'no key'})", *problems]
-
-
-def _environment_key(variable: str, environ: Mapping[str, str]) -> tuple[str, Ed25519PrivateKey | None]:
-    """Where the key comes from, and the key; None where the variable is not set or empty."""
-    value = environ.get(variable, "").strip()
-    if not value:
-        return variable, None
-    if variable == KEY_VARIABLE:
-        return variable, parse_private(value, variable)
-    if any(mark in value for mark in _KEY_MARKS):
-        raise IdentityError(
-            f"{variable} holds a key, but it is for the path of one",
-            hint=f"set {KEY_VARIABLE} instead, and unset {variable}",
-            where=variable,
-        )
-    where = f"{variable}={value}"
-    return where, parse_private(key_files.read_private(Path(value).expanduser(), where), where)
-
-
-def _from_environment(key: LocalKey, environ: Mapping[str, str]) -> Ed25519PrivateKey:
-    for variable in (KEY_VARIABLE, FILE_VARIABLE):
-        _, private = _environment_key(variable, environ)
-        if private is not None and public_text(private) == key.public_key:
-            return private
-    raise IdentityError(
-        f"the environment no longer holds the key {key.fingerprint}",
-        hint=f"set {KEY_VARIABLE} or {FILE_VARIABLE} again",
-        where=key.where,
-    )
 
 
 def _from_keyring(key: LocalKey, keyring: KeyringPort | None) -> str:
@@ -191,7 +145,7 @@ def _keep_in_keyring(person: str, key: Ed25519PrivateKey, public: Path, keyring:
     key_files.write_new(public, _public_line(person, key), 0o644)
     try:
         if keyring.get(SERVICE, person) is not None:
-            raise _already(person, _where("keyring", public), f"keyring del {SERVICE} {person}")
+            raise _already(person, _where("keyring", public), _forget(person))
         text = private_text(key)
         keyring.set(SERVICE, person, text)
         if (keyring.get(SERVICE, person) or "").strip() != text.strip():
@@ -229,12 +183,31 @@ def _needed(keyring: KeyringPort | None, person: str) -> KeyringPort:
     return keyring
 
 
-def _already(person: str, where: str, removal: str = "") -> IdentityError:
-    removal = removal or "move it and its other half away"
+def _existing(*paths: Path) -> list[Path]:
+    return [path for path in paths if path.exists() or path.is_symlink()]
+
+
+def _already(person: str, where: str, removal: str) -> IdentityError:
+    way_out = f"; if it is lost or revoked, put it away and run this again: {removal}" if removal else ""
+    return IdentityError(f"{person} already has a key there", hint=f"use that key{way_out}", where=where)
+
+
+def _put_away(person: str, there: list[Path], private: Path) -> str:
+    """The command that makes room for another key. Names with a leading dot are no keys."""
+    old = private.parent / ".old"
+    commands = [shlex.join(["mkdir", "-p", str(old)]), shlex.join(["mv", "-i", *map(str, there), str(old)])]
+    if private not in there:
+        commands.append(_forget(person))
+    return " && ".join(commands)
+
+
+def _forget(person: str) -> str:
+    return f"keyring del {SERVICE} {person}"
+
+
+def _in_the_way(path: Path) -> IdentityError:
     return IdentityError(
-        f"{person} already has a key there",
-        hint=f"use that key, or choose another --store; to make a new one there, first: {removal}",
-        where=where,
+        "there is a file already, and a key never replaces one", hint="name another file", where=str(path)
     )
 
 
@@ -248,7 +221,3 @@ def _where(store: str, path: Path) -> str:
 
 def _public_line(person: str, key: Ed25519PrivateKey) -> str:
     return f"{public_text(key)} {person}\n"
-
-
-def _local_key(person: str, public_key: str, store: str, where: str) -> LocalKey:
-    return LocalKey(person, public_key, fingerprint(public_key), store, where)

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from migrate_flow.core.fingerprint import fingerprint as named
+
 Check = Callable[[bytes, bytes], None]
 
 _CURVES: dict[bytes, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
@@ -25,7 +27,8 @@ _CURVES: dict[bytes, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
     b"nistp384": (ec.SECP384R1(), hashes.SHA384()),
     b"nistp521": (ec.SECP521R1(), hashes.SHA512()),
 }
-_SUPPORTED = "ssh-ed25519, sk-ssh-ed25519@openssh.com or ecdsa-sha2-nistp256/384/521"
+_FAMILIES = (b"ssh-ed25519", b"sk-ssh-ed25519", b"ecdsa-sha2-nistp", b"sk-ecdsa-sha2-nistp256")
+_SUPPORTED = "ssh-ed25519, ecdsa-sha2-nistp256/384/521, or a security key's sk-ssh-ed25519 or sk-ecdsa-sha2-nistp256"
 _TOUCHED = 0x01
 _TOUCH_FIELDS = 5  # one byte of flags and a counter of four
 
@@ -61,6 +64,20 @@ def unpack(data: bytes, start: int = 0) -> list[bytes]:
     return fields
 
 
+def field(data: bytes, start: int = 0) -> tuple[bytes, int]:
+    """The length-prefixed field at ``start``, and where it ends; ValueError where it is cut short."""
+    begin = start + 4
+    end = begin + int.from_bytes(data[start:begin], "big")
+    if end > len(data):
+        raise ValueError("a field is cut short")
+    return data[begin:end], end
+
+
+def key_text(blob: bytes) -> str:
+    """``type base64`` of a key of any kind, not checked any further; ValueError."""
+    return f"{field(blob)[0].decode('ascii')} {base64.b64encode(blob).decode()}"
+
+
 @lru_cache(maxsize=1024)
 def parse_blob(blob: bytes) -> PublicKey:
     """The key in these bytes; ValueError with a plain reason."""
@@ -68,10 +85,12 @@ def parse_blob(blob: bytes) -> PublicKey:
         case [b"ssh-ed25519" as algorithm, point]:
             check = _ed25519(point)
         case [b"sk-ssh-ed25519@openssh.com" as algorithm, point, application]:
-            check = _security_key(point, application)
+            check = _security_key(_ed25519(point), application)
+        case [b"sk-ecdsa-sha2-nistp256@openssh.com" as algorithm, b"nistp256" as curve, point, application]:
+            check = _security_key(_ecdsa(curve, point), application)
         case [algorithm, curve, point] if curve in _CURVES and algorithm == b"ecdsa-sha2-" + curve:
             check = _ecdsa(curve, point)
-        case [algorithm, *_] if algorithm.startswith((b"ssh-ed25519", b"sk-ssh-ed25519", b"ecdsa-sha2-nistp")):
+        case [algorithm, *_] if algorithm.startswith(_FAMILIES):
             raise ValueError("the key is damaged or of a kind that is not supported")
         case _:
             raise ValueError(f"this kind of key is not supported: use {_SUPPORTED}")
@@ -85,8 +104,7 @@ def normalise_public_key(text: str) -> str:
 
 def fingerprint(public_key: str) -> str:
     """``SHA256:…`` of a ``type base64 [comment]`` line, as ``ssh-keygen -lf`` prints it; ValueError."""
-    digest = hashlib.sha256(_blob(public_key)).digest()
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+    return named(normalise_public_key(public_key))
 
 
 def _blob(text: str) -> bytes:
@@ -121,17 +139,13 @@ def _ed25519(point: bytes) -> Check:
     return check
 
 
-def _security_key(point: bytes, application: bytes) -> Check:
-    key = Ed25519PublicKey.from_public_bytes(point)
+def _security_key(inner: Check, application: bytes) -> Check:
+    """inner: the check of the same kind of key without hardware; flags and counter follow its fields."""
     prefix = hashlib.sha256(application).digest()
 
     def check(fields: bytes, signed: bytes) -> None:
-        match unpack(fields[:-_TOUCH_FIELDS]):
-            case [signature]:
-                touch = fields[-_TOUCH_FIELDS:]
-                key.verify(signature, prefix + touch + hashlib.sha256(signed).digest())
-            case _:
-                raise ValueError("a security key's signature has one field, flags and a counter")
+        touch = fields[-_TOUCH_FIELDS:]
+        inner(fields[:-_TOUCH_FIELDS], prefix + touch + hashlib.sha256(signed).digest())
         # ssh-keygen lets this pass; a signature here stands for a person's act.
         if not touch[0] & _TOUCHED:
             raise ValueError("the security key signed without being touched")
@@ -167,4 +181,14 @@ def _positive(number: bytes) -> int:
     return value
 
 
-__all__ = ["InvalidSignature", "PublicKey", "fingerprint", "normalise_public_key", "pack", "parse_blob", "unpack"]
+__all__ = [
+    "InvalidSignature",
+    "PublicKey",
+    "field",
+    "fingerprint",
+    "key_text",
+    "normalise_public_key",
+    "pack",
+    "parse_blob",
+    "unpack",
+]

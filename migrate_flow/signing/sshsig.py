@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -38,9 +39,14 @@ _VERSION_1 = _MAGIC + b"\0\0\0\1"
 _SPACE = NAMESPACE.encode()
 _BEGIN = "-----BEGIN SSH SIGNATURE-----\n"
 _END = "\n-----END SSH SIGNATURE-----"
+_NO_ARMOUR = "not an SSH signature: it starts and ends with its BEGIN and END lines, and no more"
 _WIDTH = 70  # OpenSSH's, so that the same key and bytes give the same file
 _HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
-_SIGNED_PREFIX = {name: _MAGIC + pack(_SPACE, b"", name) for name in _HASHES}
+_SIGNED_PREFIX = {
+    name: _MAGIC + pack(_SPACE, b"", name) + made().digest_size.to_bytes(4, "big") for name, made in _HASHES.items()
+}
+_AHEAD = 188  # characters of the armour before an Ed25519 signature's own 64 bytes: the same for one key and hash
+_KNOWN_AT_MOST = 1024
 
 
 class SignatureInvalid(ValueError):
@@ -79,12 +85,40 @@ def public_key_of(armoured: str) -> str:
 
 
 def _signed(hash_name: bytes, message: bytes) -> bytes:
-    return _SIGNED_PREFIX[hash_name] + pack(_HASHES[hash_name](message).digest())
+    return _SIGNED_PREFIX[hash_name] + _HASHES[hash_name](message).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How armour begins that was read before. start: bytes of the signature that lie in it; rest: how many follow."""
+
+    key: PublicKey
+    hash_name: bytes
+    start: bytes
+    rest: int
+
+
+_known: dict[str, _Known] = {}
 
 
 def _parse(armoured: str) -> tuple[PublicKey, bytes, bytes]:
     """The key, the hash's name, and the signature's bytes after its type."""
+    if known := _known.get(armoured[:_AHEAD]):
+        rest = _decode(_body(armoured, _AHEAD))
+        if len(rest) == known.rest:
+            return known.key, known.hash_name, known.start + rest
     raw = _dearmour(armoured)
+    key, hash_name, fields = _read(raw)
+    ahead, odd = divmod(len(armoured[len(_BEGIN) : _AHEAD].replace("\n", "")), 4)
+    start = len(fields) - len(raw) + 3 * ahead
+    if 0 <= start <= len(fields) and not odd:
+        if len(_known) >= _KNOWN_AT_MOST:
+            _known.clear()
+        _known[armoured[:_AHEAD]] = _Known(key, hash_name, fields[:start], len(fields) - start)
+    return key, hash_name, fields
+
+
+def _read(raw: bytes) -> tuple[PublicKey, bytes, bytes]:
     if not raw.startswith(_VERSION_1):
         raise SignatureInvalid("not an SSH signature of version 1")
     try:
@@ -110,10 +144,20 @@ def _parse(armoured: str) -> tuple[PublicKey, bytes, bytes]:
 
 
 def _dearmour(armoured: str) -> bytes:
+    if not armoured.startswith(_BEGIN):
+        raise SignatureInvalid(_NO_ARMOUR)
+    return _decode(_body(armoured, len(_BEGIN)))
+
+
+def _body(armoured: str, start: int) -> str:
+    """The base64 from a position on."""
     text = armoured.removesuffix("\n")
-    if not (text.startswith(_BEGIN) and text.endswith(_END)):
-        raise SignatureInvalid("not an SSH signature: it starts and ends with its BEGIN and END lines, and no more")
-    body = text[len(_BEGIN) : -len(_END)].replace("\n", "")
+    if not text.endswith(_END):
+        raise SignatureInvalid(_NO_ARMOUR)
+    return text[start : -len(_END)].replace("\n", "")
+
+
+def _decode(body: str) -> bytes:
     try:
         raw = binascii.a2b_base64(body)
     except ValueError:

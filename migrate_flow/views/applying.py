@@ -26,7 +26,13 @@ _TONES = {
 
 def plan(planned: Plan, *, full: bool = True, name: str = "plan") -> Document:
     """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`."""
-    steps = [_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED) for step in planned.steps]
+    steps = [
+        {
+            **_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED),
+            "changes": list(step.changes),
+        }
+        for step in planned.steps
+    ]
     return Document(name, {**_head(planned), "steps": steps}, tuple(_plan_blocks(planned, full=full)))
 
 
@@ -95,6 +101,7 @@ def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -
         blocks.append(Line(f"risks: {', '.join(step.risks)}", Tone.WARN, 1))
         if step.direction == "downgrade" and "lossy" in step.risks:
             blocks.append(Line("what these tables or columns hold is lost for good", Tone.BAD, 1))
+    blocks += [Line(f"! {change}", Tone.WARN, 1) for change in step.changes]
     if full:
         blocks += verdicts.everything(own)
         blocks.append(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
 from migrate_flow.core.entry import Entry
+from migrate_flow.core.fields import malformed
 from migrate_flow.core.standing import State
+from migrate_flow.services.detached import Detached
 from migrate_flow.services.review import Attested
 from migrate_flow.services.self_review import SelfReviewed
 from migrate_flow.services.track import Tracked
@@ -23,12 +27,19 @@ def new(made: Tracked) -> Document:
 
 
 def tracked(found: Sequence[Tracked]) -> Document:
-    data = {"tracked": [{"revision": t.revision, "path": t.path, "seq": t.seq} for t in found]}
+    notices = list(dict.fromkeys(notice for t in found for notice in t.notices))
+    data = {"tracked": [{"revision": t.revision, "path": t.path, "seq": t.seq} for t in found], "notices": notices}
     blocks: list[Block] = [
         Line(f"{t.revision}  created (entry {t.seq})", Tone.GOOD) if t.seq else Line(f"{t.revision}  tracked already")
         for t in found
     ]
-    return Document("track", data, tuple(blocks or [Line("every script of this checkout is tracked")]))
+    return Document(
+        "track", data, (*_notices(notices), *(blocks or [Line("every script of this checkout is tracked")]))
+    )
+
+
+def _notices(notices: Iterable[str]) -> list[Block]:
+    return [Line(f"! {notice}", Tone.WARN) for notice in notices]
 
 
 def self_reviewed(done: SelfReviewed) -> Document:
@@ -41,8 +52,10 @@ def self_reviewed(done: SelfReviewed) -> Document:
             dialect: {"upgrade": sql.upgrade, "downgrade": sql.downgrade, "problem": sql.problem}
             for dialect, sql in done.sql.items()
         },
+        "notices": list(done.notices),
     }
-    blocks: list[Block] = [Line(f"{done.revision} self-reviewed (entry {done.seq})", Tone.GOOD)]
+    blocks = _notices(done.notices)
+    blocks.append(Line(f"{done.revision} self-reviewed (entry {done.seq})", Tone.GOOD))
     if done.again:
         blocks.append(Line("these bytes were self-reviewed before", Tone.FAINT, 1))
     if done.risks:
@@ -64,8 +77,11 @@ def attested(done: Attested, name: str) -> Document:
         "state": standing.state.value,
         "digest": standing.manifest,
         "missing": dict(standing.missing_roles),
+        "changes": list(done.changes),
+        "notices": list(done.notices),
     }
-    blocks: list[Block] = [Line(f"{done.revision}: {done.said}, by {done.actor} (entry {done.seq})", Tone.GOOD)]
+    blocks = _notices(done.notices)
+    blocks.append(Line(f"{done.revision}: {done.said}, by {done.actor} (entry {done.seq})", Tone.GOOD))
     blocks.append(Line(f"state: {standing.state.value}"))
     if standing.state is State.WITHDRAWN:
         blocks.append(Line(f"to take it up again: migrate-flow self-review {done.revision}"))
@@ -82,6 +98,24 @@ def attested(done: Attested, name: str) -> Document:
     else:
         blocks.append(Line("next: migrate-flow status"))
     return Document(name, data, tuple(blocks))
+
+
+def detached(done: Detached, path: Path) -> Document:
+    data = {
+        "revision": done.revision,
+        "by": done.actor,
+        "said": done.said,
+        "digest": done.manifest,
+        "file": str(path),
+        "notices": list(done.notices),
+    }
+    blocks: list[Block] = [
+        Line(f"{done.revision}: {done.said}, signed by {done.actor} into {path}", Tone.GOOD),
+        Line(f"for the bytes {done.manifest}", indent=1),
+        *(Line(f"! {text}", Tone.WARN, 1) for text in done.notices),
+        Line(f"next: somebody who reaches the ledger runs migrate-flow ledger submit {shlex.quote(str(path))}"),
+    ]
+    return Document("detached", data, tuple(blocks))
 
 
 def _ask(what: str, people: tuple[str, ...], command: str) -> str:
@@ -132,6 +166,8 @@ def _tone(kind: str) -> Tone:
 
 def _detail(entry: Entry) -> str:
     fields = entry.predicate
+    if malformed(fields):
+        return "malformed"
     if entry.kind == "apply.refused":
         return ", ".join(str(item["gate"]) for item in fields.get("gates", ()))
     for name in ("verdict", "role", "gate", "outcome"):

@@ -141,6 +141,7 @@ def show(shown: Shown) -> Document:
         "doc": shown.doc,
         "risks": list(shown.risks),
         "changes": list(shown.changes),
+        "notices": list(shown.notices),
         "sql": sql,
         "uncounted": [{"seq": said.seq, "by": said.actor, "reason": why} for said, why in row.standing.uncounted],
         "entries": [
@@ -164,7 +165,7 @@ def _show_blocks(shown: Shown) -> list[Block]:
     blocks: list[Block] = [Heading(f"{row.revision}  {row.message}"), Line(""), Fields(tuple(pairs))]
     if row.standing.stale:
         blocks.append(Line(f"stale: {row.standing.stale}", Tone.WARN))
-        blocks += [Line(f"- {change}", Tone.WARN, 1) for change in shown.changes]
+    blocks += [Line(f"! {text}", Tone.WARN) for text in (*shown.changes, *shown.notices)]
     if shown.doc:
         blocks += [Line(""), Line("documentation", Tone.STRONG), Code(shown.doc.strip())]
     for dialect, direction, text, note in shown.sql:

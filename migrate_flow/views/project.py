@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from migrate_flow.core.document import Block, Cell, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.core.entry import format_time
 from migrate_flow.services.doctor import Check
 from migrate_flow.services.environments import Listed, Tested
 from migrate_flow.services.init import Initialised
-from migrate_flow.services.people import Added
-from migrate_flow.services.policy import Change, PolicyReport
 from migrate_flow.services.verify_ledger import Verified
 from migrate_flow.services.workspace import Workspace
 
@@ -26,6 +22,8 @@ def init(done: Initialised) -> Document:
         "keys": [{"person": person, "key": public, "where": where} for person, public, where in done.keys],
         "warnings": list(done.warnings),
         "joined": done.joined,
+        "recovery_key": done.recovery or None,
+        "succeeds": {"ledger": done.succeeds.ledger, "head": str(done.succeeds.head)} if done.succeeds else None,
     }
     blocks: list[Block] = [Line(f"key of {person}: {where}", Tone.GOOD) for person, _public, where in done.keys]
     if done.joined:
@@ -44,6 +42,17 @@ def init(done: Initialised) -> Document:
         Line("wrote migrate-flow.toml; commit it", Tone.GOOD),
         Line(f"opened the ledger {done.ledger}", Tone.GOOD),
     ]
+    if done.succeeds:
+        blocks += [
+            Line(f"it follows {done.succeeds.ledger}, at {done.succeeds.head}: nothing approved there counts here"),
+            Line("next: migrate-flow adopt --env ENV --new-target -m WHY, for each environment"),
+        ]
+    if done.recovery:
+        blocks += [
+            Line(f"wrote the recovery key {done.recovery}", Tone.GOOD),
+            Line("put it where no computer reads it, and use it when the admins' keys are lost:", indent=1),
+            Line("MIGRATE_FLOW_SIGNING_KEY_FILE=FILE migrate-flow policy record", indent=1),
+        ]
     blocks += [Line(f"! {text}", Tone.WARN) for text in done.warnings]
     blocks.append(Line("next: migrate-flow status"))
     return Document("init", data, tuple(blocks))
@@ -109,13 +118,13 @@ def tested(found: Sequence[Tested]) -> Document:
     return Document("env-test", data, tuple(blocks))
 
 
-def keys(found: Sequence[tuple[str, str, str, str]], tried: Sequence[str]) -> Document:
-    """found: (person, public key, fingerprint, where it lies)."""
-    data = {"keys": [{"person": p, "key": k, "fingerprint": f, "where": w} for p, k, f, w in found]}
+def keys(found: Sequence[tuple[str, str, str, str, str]], tried: Sequence[str]) -> Document:
+    """found: (person, public key, fingerprint, where it lies, store)."""
+    data = {"keys": [{"person": p, "key": k, "fingerprint": f, "where": w, "store": s} for p, k, f, w, s in found]}
     if not found:
         lines = [Line("no key is here; looked in:"), *(Line(place, indent=1) for place in tried)]
         return Document("keys-list", data, (*lines, Line("hint: migrate-flow keys new EMAIL")))
-    rows = tuple((Cell(p or "-", Tone.STRONG), Cell(f), Cell(w)) for p, _k, f, w in found)
+    rows = tuple((Cell(p or "-", Tone.STRONG), Cell(f), Cell(w)) for p, _k, f, w, _s in found)
     return Document("keys-list", data, (Table(("PERSON", "FINGERPRINT", "WHERE"), rows, flexible=2),))
 
 
@@ -128,88 +137,6 @@ def key(person: str, public: str, fingerprint: str, where: str) -> Document:
         Line(f"next: a policy-admin runs migrate-flow people add {person} --role ROLE --key '{public}'"),
     )
     return Document("keys-new", data, blocks)
-
-
-def added(done: Added, seq: int) -> Document:
-    data = {"person": done.person, "roles": list(done.roles), "changed": done.changed, "seq": seq}
-    word = "added" if done.fresh else "changed" if done.changed else "left as it was:"
-    blocks: list[Block] = [Line(f"{word} {done.person} ({', '.join(done.roles)}) in migrate-flow.toml", Tone.GOOD)]
-    blocks += [Line(f"! {text}", Tone.WARN) for text in done.warnings]
-    if seq:
-        blocks.append(Line(f"recorded the policy (entry {seq})", Tone.GOOD))
-    elif done.changed:
-        blocks.append(Line("next: migrate-flow policy record, by a policy-admin"))
-    return Document("people-add", data, tuple(blocks))
-
-
-def policy(report: PolicyReport) -> Document:
-    version = report.version
-    data = {
-        "number": version.number,
-        "digest": version.policy.digest,
-        "recorded_by": version.by,
-        "at": format_time(version.at),
-        "seq": version.seq,
-        "document": version.policy.document,
-        "file_differs": bool(report.changes),
-        "shortages": list(report.shortages),
-    }
-    pairs = (
-        ("policy", Cell(f"{version.number}, recorded by {version.by} at {version.at:%Y-%m-%d %H:%M} UTC")),
-        ("digest", Cell(version.policy.digest)),
-    )
-    blocks: list[Block] = [Fields(pairs), Line(""), *_policy_lines(version.policy.document)]
-    blocks += [Line(f"! {text}", Tone.WARN) for text in report.shortages]
-    if report.changes:
-        blocks.append(Line("! migrate-flow.toml differs: migrate-flow policy diff", Tone.WARN))
-    return Document("policy", data, tuple(blocks))
-
-
-def _policy_lines(document: Any) -> list[Block]:
-    rules = document["policy"]
-    approvals = ", ".join(f"{count} × {role}" for role, count in rules["approvals"].items())
-    blocks: list[Block] = [
-        Line(f"{rules['peer_reviews']} peer review(s), approvals: {approvals}, separation {rules['separation']}"),
-        Line(""),
-    ]
-    people = tuple(
-        (Cell(name, Tone.STRONG), Cell(", ".join(p["roles"])), Cell(f"{len(p['keys'])}"))
-        for name, p in document["people"].items()
-    )
-    blocks.append(Table(("PERSON", "ROLES", "KEYS"), people, flexible=1))
-    places = tuple(
-        (Cell(e["name"], Tone.STRONG), Cell(e["requires"]), Cell(", ".join(e["upstream"]) or "-"), Cell(e["dialect"]))
-        for e in document["environments"]
-    )
-    return [*blocks, Line(""), Table(("ENVIRONMENT", "REQUIRES", "UPSTREAM", "DIALECT"), places)]
-
-
-def policy_diff(report: PolicyReport) -> Document:
-    data = {
-        "number": report.version.number,
-        "recorded": report.recorded,
-        "changes": [{"path": c.path, "before": c.before, "after": c.after} for c in report.changes],
-        "shortages": list(report.shortages),
-    }
-    number = report.version.number
-    if not report.changes:
-        return Document("policy-diff", data, (Line(f"the file says what policy {number} says"),))
-    title = f"policy {number} recorded (entry {report.recorded})" if report.recorded else f"against policy {number}"
-    blocks: list[Block] = [Heading(title)]
-    for change in report.changes:
-        blocks += _change(change)
-    if not report.recorded:
-        blocks.append(Line("next: migrate-flow policy record, by a policy-admin"))
-    return Document("policy-diff", data, tuple(blocks))
-
-
-def _change(change: Change) -> list[Block]:
-    found: list[Block] = [Line(change.path, Tone.STRONG)]
-    if change.before is not None:
-        found.append(Line(f"- {json.dumps(change.before, ensure_ascii=False)}", Tone.BAD, 1))
-    if change.after is not None:
-        found.append(Line(f"+ {json.dumps(change.after, ensure_ascii=False)}", Tone.GOOD, 1))
-    return found
 
 
 def ledger(workspace: Workspace) -> Document:
@@ -234,10 +161,14 @@ def verified(report: Verified) -> Document:
         "entries": report.entries,
         "head": f"sha256:{report.head.hash}",
         "problems": [{"seq": p.seq, "problem": p.problem} for p in report.problems],
+        "policies": report.policies,
+        "seen": [{"where": s.where, "seq": s.head.seq, "hash": f"sha256:{s.head.hash}"} for s in report.seen],
     }
     if report.ok:
         text = f"{report.entries} entries: chain, signatures, authority and artifacts hold"
-        return Document("ledger-verify", data, (Line(text, Tone.GOOD), Line(f"head: {report.head}", Tone.FAINT)))
+        lines = [Line(text, Tone.GOOD), Line(f"head: {report.head}", Tone.FAINT)]
+        lines += [Line(f"extends entry {s.head.seq} as it was seen: {s.where}", Tone.FAINT) for s in report.seen]
+        return Document("ledger-verify", data, tuple(lines))
     count = len(report.problems)
     blocks: list[Block] = [Heading(f"{count} problem{'s' if count > 1 else ''} in {report.entries} entries")]
     blocks += [Line(f"entry {p.seq}: {p.problem}", Tone.BAD, 1) for p in report.problems]

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 import sqlite3
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typer.main import get_command
 
 from migrate_flow.cli.app import app
 from tests.acceptance.flow_model import ENVIRONMENTS, OUTSIDER, ROLES, Rules, Text
+from tests.support.canary import CANARIES
 
 COMMAND = get_command(app)
 SCRIPT = '''"""create {revision}
@@ -111,6 +113,8 @@ class Shop:
             except SystemExit as ended:
                 code = ended.code
         done = Ended(words, int(code or 0), out.getvalue(), err.getvalue())
+        CANARIES.learn((self.folder, Path.home()), os.environ)
+        CANARIES.check(done.out + done.err, words)
         assert done.code in (0, 1, 2), done
         assert "Traceback" not in done.out + done.err, done
         return done

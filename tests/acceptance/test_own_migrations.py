@@ -41,11 +41,12 @@ def test_own_migrations_reach_release_only_through_the_flow(repository: Path) ->
     flow("apply", "--env", "scratch", actor=ADA)
     assert "approved" in flow("apply", "--env", "release", actor=ADA, code=1)
     flow("self-review", "0001", actor=ADA, code=2)  # the checklist asks
-    flow("self-review", "0001", "--attest", actor=ADA)
-    flow("review", "0001", "--approve", actor=BEN)
-    flow("approve", "0001", actor=CARLA)
+    for revision in ("0001", "0002"):
+        flow("self-review", revision, "--attest", actor=ADA)
+        flow("review", revision, "--approve", actor=BEN)
+        flow("approve", revision, actor=CARLA)
     board = json.loads(flow("status", "--format", "json"))
-    assert board["migrations"][0]["state"] == "approved"
+    assert [migration["state"] for migration in board["migrations"]] == ["approved", "approved"]
     flow("apply", "--env", "release", actor=ADA)
     with sqlite3.connect(repository / ".migrate-flow" / "release.db") as release:
         tables = {name for (name,) in release.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

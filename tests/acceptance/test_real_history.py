@@ -238,6 +238,9 @@ def prove(at: Company, folder: Path) -> None:
     """The ledger holds for us, for a reader with ten lines of hashing, and for stock ssh-keygen."""
     verdict = at.shell.json("ledger", "verify")
     entries = proof.rows(at.shell.folder)
+    witnesses = [seen["where"] for seen in verdict.pop("seen")]
+    assert witnesses == ["this machine's note", *(f"the newest receipt of {name}" for name in ENVIRONMENTS)]
+    assert verdict.pop("policies") >= 1
     assert verdict == {
         "schema": "migrate-flow/ledger-verify/1",
         "ok": True,

@@ -133,3 +133,14 @@ def test_asked_wrongly(project: Project) -> None:
     )
     nothing = project.json("rollback", "--env", "dev", "--to", "aaaa", "-m", "why", actor=BEN)
     assert nothing["steps"] == []
+
+
+def test_after_a_rollback_the_board_asks_for_approval_once_more(project: Project) -> None:
+    promote(project, "aaaa")
+    project.flow("rollback", "--env", "staging", "--to", "base", "-m", "slow", "--confirm", "staging", actor=ADA)
+    assert project.json("status")["migrations"][0]["next"] == "migrate-flow approve aaaa"
+    (waiting,) = project.json("inbox", actor=CARLA)["waiting"]
+    assert waiting["command"] == "migrate-flow approve aaaa"
+    project.flow("approve", "aaaa", actor=CARLA)
+    assert project.json("status")["migrations"][0]["next"] == "migrate-flow apply aaaa --env staging"
+    project.flow("apply", "--env", "staging", actor=ADA)

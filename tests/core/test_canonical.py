@@ -100,3 +100,43 @@ def test_reading_refuses_duplicate_keys_and_what_is_no_json_in_utf8(data: bytes)
 def test_digests_are_of_the_canonical_bytes() -> None:
     expected = "sha256:" + hashlib.sha256(b'{"a":1,"b":[]}').hexdigest()
     assert canonical.digest({"b": [], "a": 1}) == canonical.sha256(b'{"a":1,"b":[]}') == expected
+
+
+@settings(deadline=None)
+@given(values)
+def test_what_was_written_is_read_as_it_was_written(value: Any) -> None:
+    assert canonical.read(canonical.dumps(value)) == value
+
+
+@settings(deadline=None)
+@given(values, st.integers(0, 2**32), st.integers(1, 255))
+def test_whatever_is_read_has_no_other_spelling(value: Any, place: int, mask: int) -> None:
+    data = bytearray(canonical.dumps(value))
+    data[place % len(data)] ^= mask
+    try:
+        found = canonical.read(bytes(data))
+    except ValueError:
+        return
+    assert canonical.dumps(found) == rfc8785.dumps(found) == bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *('{"a":1,"a":1}', '{"a":1,"a":2}', '{"b":1,"a":2}', '{"a": 1}', ' {"a":1}', '{"a":1}\n', '{"a" :1}'),
+        *("1.0", "1e3", "-0", "01", "1E400", "NaN", "Infinity", "-Infinity", str(LARGEST + 1), str(-LARGEST - 1)),
+        *(r'"\u0041"', r'"\/"', r'"\u000A"', r'"\u000a"', '"\\u001F"', r'"\u00e9"', r'"\ud83d\ude00"', r'"\ud800"'),
+        *('"e\u0301"', '{"e\u0301":1}', '{"\ufffd":1,"\U0001f600":2}', '"\U0001f600e\u0301"', "[" * 100_000),
+        *("", "{", '\ufeff{"a":1}', '{"a":1}x', "'a'", '"\t"'),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_another_spelling_is_refused(data: str) -> None:
+    with pytest.raises(ValueError):
+        canonical.read(data.encode())
+
+
+def test_keys_in_the_order_of_utf16_are_the_one_spelling() -> None:
+    value = {"\ufffd": 1, "\U0001f600": 2, "\u20ac": 3, "b": 4, "": 6}
+    assert canonical.read(canonical.dumps(value)) == value
+    assert canonical.read('"\u00e9 \u20ac \U0001f600"'.encode()) == "\u00e9 \u20ac \U0001f600"

@@ -27,7 +27,7 @@ def test_other_bytes_give_another_hash(statement: bytes, signature: str, data: s
     assert link(ORIGIN, statement + b"x", signature) != link(ORIGIN, statement, "x" + signature)
 
 
-@pytest.mark.parametrize("prev", ["0" * 63, "g" * 64])
+@pytest.mark.parametrize("prev", ["0" * 63, "g" * 64, "AB" * 32, " " + "ab" * 32, "ab " * 32, "\u0660" * 64])
 def test_a_predecessor_that_is_no_hash_continues_nothing(prev: str) -> None:
     with pytest.raises(ValueError):
         link(prev, b"", "")

@@ -9,11 +9,11 @@ import pytest
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Applied, Attempt
 from migrate_flow.core.trace import OPENED, STATEMENT, Durability, Journaled, Trace
-from tests.support.builders import ADA, CY, REV, Scribe, digest, environment, opened, uuid
+from tests.support.builders import ADA, CY, REV, Scribe, digest, environment, tracked, uuid
 
 
 def partial(**rules: Any) -> Scribe:
-    scribe = opened(environments=[environment("dev", **rules)])
+    scribe = tracked(environments=[environment("dev", **rules)])
     scribe.intends(by=CY)
     scribe.ends(Kind.APPLY_PARTIAL, by=CY, heads=[])
     return scribe
@@ -97,7 +97,7 @@ def test_evidence_may_be_recorded_by_anybody() -> None:
 
 
 def test_nothing_goes_on_where_no_attempt_is_open() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.intends(by=CY, attempt="a2", resumes="a1")
     assert not scribe.history().environment("dev").open_attempts()
 

@@ -82,10 +82,11 @@ EVERYBODY = {ADA: (*ALL_ROLES, "policy-admin"), BOB: ALL_ROLES, CY: ALL_ROLES, D
 @pytest.mark.parametrize("separation", ["strict", "two-person"])
 def test_nobody_reviews_or_approves_their_own_work(separation: str) -> None:
     scribe = ready(people=EVERYBODY, separation=separation)
+    scribe.reviewed(BOB)
     scribe.reviewed(ADA)
     scribe.approved(ADA)
     standing = scribe.standing()
-    assert (standing.reviews, standing.approvals) == ((), ())
+    assert (actors(standing.reviews), standing.approvals) == ([BOB], ())
     assert reasons(standing) == ["ada@example.com contributed to this migration"] * 2
     assert ADA not in (*standing.may_review, *standing.may_approve)
 
@@ -122,12 +123,26 @@ def test_strict_separation_needs_three_people() -> None:
 
 def test_strict_separation_holds_in_the_other_order_too() -> None:
     scribe = ready(people=EVERYBODY)
+    scribe.reviewed(CY)
     scribe.approved(BOB)
     scribe.reviewed(BOB)
     standing = scribe.standing()
-    assert (actors(standing.approvals), standing.reviews) == ([BOB], ())
+    assert (actors(standing.approvals), actors(standing.reviews)) == ([BOB], [CY])
     assert reasons(standing) == ["bob@example.com approved it: author, reviewer and approver are three people"]
-    assert standing.may_review == (CY, DAN)
+    assert standing.may_review == (DAN,)
+
+
+def test_an_approval_before_its_turn_does_not_count() -> None:
+    scribe = ready(people=EVERYBODY)
+    scribe.approved(CY)
+    scribe.reviewed(BOB)
+    assert scribe.standing().approvals == ()
+    scribe.reviewed(DAN, "request-changes")
+    scribe.approved(CY)
+    assert reasons(scribe.standing()) == [
+        "approved before it was peer-reviewed",
+        "approved while dan@example.com asked for changes",
+    ]
 
 
 def test_with_two_people_the_reviewer_may_approve_by_a_second_entry() -> None:

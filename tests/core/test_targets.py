@@ -6,9 +6,22 @@ from typing import Any
 
 import pytest
 
-from migrate_flow.core.entry import Kind
+from migrate_flow.core.entry import Kind, Subject
 from migrate_flow.core.history import Applied, TargetRecord
-from tests.support.builders import ADA, BOB, CY, MANIFEST, REV, Scribe, digest, environment, opened, uuid
+from tests.support.builders import (
+    ADA,
+    BOB,
+    CY,
+    MANIFEST,
+    REV,
+    Scribe,
+    adopted,
+    digest,
+    environment,
+    opened,
+    tracked,
+    uuid,
+)
 
 
 def dev(scribe: Scribe) -> TargetRecord:
@@ -28,7 +41,7 @@ def dev(scribe: Scribe) -> TargetRecord:
 def test_an_attempt_is_open_until_its_outcome(
     kind: Kind, more: dict[str, Any], state: Applied, open_after: bool
 ) -> None:
-    scribe = opened()
+    scribe = tracked()
     intent = scribe.intends(from_heads=["base"])
     assert dev(scribe).attempt.seq == intent.seq
     assert dev(scribe).heads == ("base",)
@@ -44,7 +57,7 @@ def test_an_attempt_is_open_until_its_outcome(
 
 
 def test_a_partial_change_stays_open_until_it_is_settled() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.intends()
     scribe.ends(Kind.APPLY_PARTIAL)
     scribe.intends(attempt="a2")
@@ -55,7 +68,7 @@ def test_a_partial_change_stays_open_until_it_is_settled() -> None:
 
 
 def test_a_second_try_that_fails_leaves_what_stands() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.applied()
     scribe.intends(attempt="again")
     scribe.ends(Kind.APPLY_FAILED, attempt="again")
@@ -63,24 +76,24 @@ def test_a_second_try_that_fails_leaves_what_stands() -> None:
 
 
 def test_a_rollback_takes_it_away_and_a_failed_one_does_not() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.applied()
     scribe.intends(attempt="down", direction="downgrade")
-    scribe.ends(Kind.APPLY_FAILED, attempt="down")
+    scribe.ends(Kind.APPLY_FAILED, attempt="down", direction="downgrade")
     assert dev(scribe).stands(REV)
     scribe.intends(attempt="down2", direction="downgrade")
-    scribe.ends(Kind.APPLY_APPLIED, attempt="down2", heads=[])
+    scribe.ends(Kind.APPLY_APPLIED, attempt="down2", direction="downgrade", heads=[])
     assert dev(scribe).applications[REV].state is Applied.ROLLED_BACK
     assert not dev(scribe).stands(REV)
 
 
 def test_a_downgrade_undone_after_a_partial_change_leaves_what_stood() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.applied()
     scribe.intends(attempt="down", direction="downgrade")
-    scribe.ends(Kind.APPLY_PARTIAL, attempt="down")
+    scribe.ends(Kind.APPLY_PARTIAL, attempt="down", direction="downgrade")
     assert not dev(scribe).stands(REV)
-    scribe.ends(Kind.APPLY_RECOVERED, attempt="down", outcome="failed")
+    scribe.ends(Kind.APPLY_RECOVERED, attempt="down", direction="downgrade", outcome="failed")
     assert dev(scribe).stands(REV)
 
 
@@ -90,14 +103,15 @@ def test_adoption_is_grandfathered_once_and_out_of_band_after() -> None:
     assert dev(scribe).applications[REV].state is Applied.GRANDFATHERED
     assert dev(scribe).adopted_at == first.seq
     assert scribe.history().record(REV).adopted == {"dev": MANIFEST}
-    late = {"revision": "late", "manifest": digest("late"), "state": "out-of-band"}
-    scribe.adopts(heads=["late"], revisions=[late], gone=[REV])
+    late = adopted("out-of-band", "late", digest("late"))
+    subjects = [Subject(file["path"], file["sha256"]) for file in late["files"]]
+    scribe.adopts(heads=["late"], revisions=[late], subjects=subjects, gone=[REV])
     assert {revision: said.state for revision, said in dev(scribe).applications.items()} == {"late": "out-of-band"}
     assert dev(scribe).heads == ("late",)
 
 
 def test_a_new_target_retires_the_old_one() -> None:
-    scribe = opened()
+    scribe = tracked()
     scribe.applied()
     scribe.says(ADA, Kind.TARGET_REPLACED, environment="dev", target=uuid("dev 2"))
     record = scribe.history().environment("dev")
@@ -109,7 +123,7 @@ def test_a_new_target_retires_the_old_one() -> None:
 
 
 def test_personal_targets_are_counted_apart_and_one_that_stands_is_enough() -> None:
-    scribe = opened(environments=[environment("dev", personal=True)])
+    scribe = tracked(environments=[environment("dev", personal=True)])
     scribe.applied(ADA, target=uuid("ada's"))
     scribe.intends(BOB, target=uuid("bob's"), attempt="b")
     scribe.ends(Kind.APPLY_FAILED, BOB, target=uuid("bob's"), attempt="b")

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from migrate_flow.dialects.postgresql_locks import SPACE, SUPERVISOR
+from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer, database_name
 from tests.support.project import ADA, CARLA, Project, governed
 
@@ -195,6 +196,7 @@ def test_special_characters_in_a_password_reach_env_py_and_are_never_shown(
     check = "\nfrom sqlalchemy.engine import make_url\nfound = make_url(config.get_main_option('sqlalchemy.url'))\n"
     check += f"assert found.password == {secret!r}, found.password\n"
     env_py.write_text(env_py.read_text().replace("config = context.config\n", "config = context.config\n" + check))
+    CANARIES.own(env_py)
     url = urls[0].replace("postgres@", f"postgres:{quoted}@")
     monkeypatch.setenv("DEV_URL", url)
     file = project.folder / "migrate-flow.toml"

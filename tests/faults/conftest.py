@@ -11,11 +11,12 @@ import pytest
 from tests.acceptance.conftest import Terminal, pycache, terminal
 from tests.faults.matrix import DIALECTS, MARIADB, POSTGRESQL, SQLITE
 from tests.faults.place import FIRST, Place
+from tests.faults.siege import _besieged, _released, released, siege
 from tests.support.alembic_projects import make_project, put_under_the_flow, write_script
 from tests.support.postgres import PostgresServer
 from tests.support.shell import Shell
 
-__all__ = ["pycache", "terminal"]
+__all__ = ["_besieged", "_released", "pycache", "released", "siege", "terminal"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""The faults that must hold, by id, and the kinds of database that each of them concerns."""
+"""The faults that must hold, by id, and the kinds of database that each of them concerns; and attacks on the gates."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ class Fault:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """On a gate, with whatever database behind it."""
+
+    id: str
+    what: str
+    holds: str
+
+
+_LEDGER = "the ledger's"
 _NO_SERVER = "no server: what runs, runs in the process"
 _ONE_TRANSACTION = "the whole step is one transaction"
 _OWN = "PostgreSQL's own"
@@ -92,7 +102,7 @@ FAULTS = (
         "8 processes append to the ledger at once",
         "no fork, no gap, none lost",
         ONLY_SQLITE,
-        "the ledger's",
+        _LEDGER,
     ),
     Fault("F72", "production's URL under staging's name", "refused before any DDL"),
     Fault("F74", "a replica, or a read-only database", "refused up front"),
@@ -115,5 +125,33 @@ FAULTS = (
     Fault("N04", "a partial attempt goes on", "nothing twice, nothing passed over", SERVERS, _ONE_TRANSACTION),
     Fault("N05", "the version table moves behind a crash", "the receipt decides; the rest is named"),
     Fault("N06", "a password in a statement", "in no journal, ledger or output", ONLY_MARIADB, "journals nothing"),
+    Fault("N07", "two copies of the ledger grew apart", "alarm, exit 4, apply refused", ONLY_SQLITE, _LEDGER),
+    Fault("N08", "another ledger in the place of the one that was seen", "alarm, exit 4", ONLY_SQLITE, _LEDGER),
+    Fault("N09", "the note of what was seen is broken or can't be kept", "no error", ONLY_SQLITE, _LEDGER),
     Fault("F90", "an approval is revoked between check and intent", "refused"),
+)
+# Each is tried on a project that is ready but for one thing, so that nothing but the rule in question refuses it.
+ATTACKS = (
+    Attack("A01", "planted byte code, as old as its source or never to be checked", "the approved source runs"),
+    Attack("A02", "an edit that keeps size and time", "stale, refused"),
+    Attack("A03", "a link to outside the project", "not read, exit 2"),
+    Attack("A04", "the id of an approved revision a second time", "exit 2"),
+    Attack("A05", "a computed id", "exit 2; never applied"),
+    Attack("A06", "code at import time", "does not run in a command that reads"),
+    Attack("A07", "another person's name with one's own key", "exit 2"),
+    Attack("A08", "the same, in an entry made by hand", "does not count, named by its position"),
+    Attack("A09", "one key for two people, in the file or in a signed policy", "exit 2; not in force"),
+    Attack("A10", "an approval copied to another revision or to other bytes", "does not count"),
+    Attack("A11", "a waiver copied to another environment", "does not count"),
+    Attack("A12", "an approval copied to another ledger", "does not count"),
+    Attack("A13", "an approval or an intent for the other direction", "does not count; approve again"),
+    Attack("A14", "an old policy replayed", "not in force"),
+    Attack("A15", "a policy weakened in the file only", "refused until an admin signs it; never below the floor"),
+    Attack("A16", "self-approval: as author, reviewer, by an alias, as git's co-author", "refused, and does not count"),
+    Attack("A17", "UPDATE, DELETE, TRUNCATE, INSERT OR REPLACE on the ledger", "refused by the database"),
+    Attack("A18", "a keyholder says what their role does not allow", "does not count"),
+    Attack("A19", "a policy without the right, or without enough signatures", "not in force"),
+    Attack("A20", "intents, outcomes, adoptions and databases made by hand", "open no other database"),
+    Attack("A21", "malformed entries, signed by a keyholder", "named; nothing is taken from anybody"),
+    Attack("A22", "entries of later versions, or no entries at all", "exit 4, and not a guess"),
 )

@@ -1,5 +1,6 @@
-"""The table of faults: each id on each kind of database, and the tests that show it. ``python -m tests.faults.table``
-writes docs/reference/faults.md; test_table.py fails on a gap, or where the file is not what the tests say."""
+"""The table of faults: each id on each kind of database, and the tests that show it; then the attacks on the gates.
+``python -m tests.faults.table`` writes docs/reference/faults.md; test_table.py fails on a gap, or where the file is not
+what the tests say."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix import DIALECTS, FAULTS
+from tests.faults.matrix import ATTACKS, DIALECTS, FAULTS
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "reference" / "faults.md"
@@ -28,22 +29,35 @@ What became of the target is read by the database's own driver.
 MariaDB stands for MySQL, which is untested.
 """
 
+ATTACKS_HEAD = """
+## Attacks on the gates
+
+By outsiders who can write to files, repository and ledger, and by insiders who have a key: each is tried on a project
+that lacks one thing, and is as good as the real thing but for that. Nothing runs in staging or production.
+
+| id | attack | what must hold | tests |
+|---|---|---|---|"""
+ANYWHERE = ""  # what an attack is shown on
 ANSWER = "shown: "  # pytest writes to stdout too
 
 Shown = dict[tuple[str, str], list[str]]
 
 
 class _Collector:
-    """A pytest plugin: which test shows which fault on which kind of database."""
+    """A pytest plugin: which test shows which fault on which kind of database. One that is expected to fail shows
+    nothing."""
 
     def __init__(self) -> None:
         self.shown: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        attacks = {attack.id for attack in ATTACKS}
         for item in session.items:
+            if item.get_closest_marker("xfail"):
+                continue
             for marker in item.iter_markers("fault"):
                 for fault in marker.args:
-                    for dialect in _dialects(item, marker):
+                    for dialect in [ANYWHERE] if fault in attacks else _dialects(item, marker):
                         self.shown[fault, dialect].add(item.nodeid.partition("[")[0])
 
 
@@ -72,7 +86,8 @@ def gaps(shown: Shown) -> list[str]:
     """What the matrix asks for and no test shows, and what tests name that the matrix does not know."""
     wanted = {(fault.id, dialect) for fault in FAULTS for dialect in fault.where}
     missing = [f"{fault} on {dialect}: no test" for fault, dialect in sorted(wanted - shown.keys())]
-    known = {fault.id for fault in FAULTS}
+    missing += [f"{attack.id}: no test" for attack in ATTACKS if (attack.id, ANYWHERE) not in shown]
+    known = {item.id for item in (*FAULTS, *ATTACKS)}
     return missing + [f"{fault} is in no matrix" for fault, _dialect in sorted(shown.keys()) if fault not in known]
 
 
@@ -82,10 +97,17 @@ def written(shown: Shown) -> str:
     for fault in FAULTS:
         cells = []
         for dialect in DIALECTS:
-            tests = [f"`{name.removeprefix('tests/')}`" for name in sorted(shown.get((fault.id, dialect), ()))]
-            cells.append("<br>".join(tests) or ("**missing**" if dialect in fault.where else fault.why))
+            cells.append(_tests(shown, fault.id, dialect) or ("**missing**" if dialect in fault.where else fault.why))
         lines.append(f"| {fault.id} | {fault.what} | {fault.holds} | " + " | ".join(cells) + " |")
+    lines.append(ATTACKS_HEAD)
+    for attack in ATTACKS:
+        tests = _tests(shown, attack.id, ANYWHERE) or "**missing**"
+        lines.append(f"| {attack.id} | {attack.what} | {attack.holds} | {tests} |")
     return "\n".join(lines) + "\n"
+
+
+def _tests(shown: Shown, item: str, dialect: str) -> str:
+    return "<br>".join(f"`{name.removeprefix('tests/')}`" for name in sorted(shown.get((item, dialect), ())))
 
 
 def main(words: list[str]) -> int:

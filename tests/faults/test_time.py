@@ -21,7 +21,7 @@ SCRIPT = "op.execute(\"INSERT INTO t_aaaa01 VALUES (2, 'two')\")\n" + table("t_a
 NOW = timedelta(minutes=15)  # a slow machine's
 
 
-def _fake(offset: str) -> Mapping[str, str]:
+def fake(offset: str) -> Mapping[str, str]:
     """What makes a process see another time, as the program `faketime` sets it."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     assert found, "libfaketime is missing: apt-get install faketime"
@@ -30,7 +30,7 @@ def _fake(offset: str) -> Mapping[str, str]:
 
 def _at(place: Place, offset: str) -> Place:
     """The same, by a clock that is wrong; in interpreters of their own, for a fork has its libraries already."""
-    return replace(place, shell=replace(place.shell, warm=None)).under(**_fake(offset))
+    return replace(place, shell=replace(place.shell, warm=None)).under(**fake(offset))
 
 
 def _times(place: Place) -> list[datetime]:

@@ -12,7 +12,22 @@ from migrate_flow.core.entry import Kind
 from migrate_flow.core.facts import Facts, Observation, PolicyFile, Receipt
 from migrate_flow.core.verdict import Verdict
 from tests.gates.case import Case, judged
-from tests.support.builders import ADA, CY, DAN, EVE, REV, TEAM, Scribe, approved, digest, facts, identity, opened, uuid
+from tests.support.builders import (
+    ADA,
+    CY,
+    DAN,
+    EVE,
+    LEDGER,
+    REV,
+    TEAM,
+    Scribe,
+    approved,
+    digest,
+    facts,
+    identity,
+    opened,
+    uuid,
+)
 
 EVERYBODY = tuple(TEAM)
 LEADS = {"apply_roles": ("backend-lead",)}
@@ -27,7 +42,7 @@ def seen(scribe: Scribe | None = None, *, keys: Any = None, **parts: Any) -> Fac
 
 
 def receipt(attempt: str) -> Receipt:
-    return Receipt(attempt, REV, "upgrade", digest("script"), (), (REV,), 1, "", "", "")
+    return Receipt(attempt, REV, "upgrade", digest("script"), (), (REV,), LEDGER, 1, "", "", "")
 
 
 def known(heads: tuple[str, ...] = (REV,)) -> Scribe:

@@ -1,4 +1,4 @@
-"""One of several processes that append to the same ledger at once: `python -m tests.ledger.appender FILE PERSON N`.
+"""One of several processes that append to the same ledger at once: `python -m tests.ledger.appender URL PERSON N`.
 
 Says "ready", waits for a line, appends N entries, and prints what it saw: the positions of the entries that it was
 given to recheck and of those that it wrote, in order, as JSON.
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.ledger.store import open_store
-from tests.support.builders import REV, Scribe
+from tests.support.builders import MANIFEST, REV, Scribe
 
 
-def main(path: str, person: str, count: int) -> None:
-    store = open_store(f"sqlite:///{path}", Path())
+def main(url: str, person: str, count: int) -> None:
+    store = open_store(url, Path())
     scribe = Scribe(entries=list(store.entries()))
     seen = [entry.seq for entry in scribe.entries]
 
@@ -28,7 +28,7 @@ def main(path: str, person: str, count: int) -> None:
     sys.stdin.readline()
     for number in range(count):
         nonce = f"{person} {number}"
-        signed = scribe.sign(person, Kind.MIGRATION_CREATED, revision=REV, manifest="m", _nonce=nonce)
+        signed = scribe.sign(person, Kind.MIGRATION_CREATED, revision=REV, manifest=MANIFEST, _nonce=nonce)
         entry = store.append(*signed, [nonce.encode(), b"shared"], seen=scribe.head, recheck=recheck)
         seen.append(entry.seq)
         scribe.entries.append(entry)

@@ -1,30 +1,27 @@
-"""Appending and reading: exact bytes, one order, all or nothing."""
+"""Appending and reading, on SQLite and on PostgreSQL: exact bytes, one order, all or nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.lifecycle import fold
-from migrate_flow.errors import BusyError, ConfigError, LedgerError, Refused
-from migrate_flow.ledger import store as module
-from migrate_flow.ledger.store import LedgerStore, create_store, open_store
+from migrate_flow.errors import ConfigError, LedgerError, Refused
+from migrate_flow.ledger import postgresql
+from migrate_flow.ledger import rows as module
+from migrate_flow.ledger.store import LedgerStore, create_store, locate, open_store
+from migrate_flow.services.copy_ledger import NewLedger
 from migrate_flow.signing.sshsig import public_key_of, verify
-from tests.ledger.conftest import URL
-from tests.support.builders import ADA, BOB, CY, DAN, REV, Scribe, public_key
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.ledger.conftest import Rows, run
+from tests.support.builders import BOB, DAN, REV, Scribe, public_key
 
 
 def sha256(content: bytes) -> str:
@@ -35,12 +32,6 @@ def nothing_new(_entries: Sequence[Entry]) -> None:
     raise AssertionError("nobody else wrote")
 
 
-def rows(path: Path) -> list[Any]:
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("SELECT * FROM entry ORDER BY seq").fetchall()
-        return found + connection.execute("SELECT * FROM artifact ORDER BY sha256").fetchall()
-
-
 def test_what_is_read_is_what_was_signed(store: LedgerStore, scribe: Scribe) -> None:
     read = list(store.entries())
     assert read == scribe.entries
@@ -48,14 +39,14 @@ def test_what_is_read_is_what_was_signed(store: LedgerStore, scribe: Scribe) -> 
     assert fold(read, public_key_of).flawed == []
 
 
-def test_another_process_reads_the_same(scribe: Scribe, tmp_path: Path) -> None:
-    assert rows(tmp_path / "ledger.db")[:6] == [
+def test_a_plain_client_reads_the_same(scribe: Scribe, url: str, tmp_path: Path, rows: Rows) -> None:
+    assert rows()[:6] == [
         (e.seq, e.prev, e.hash, e.statement, e.signature, e.kind, e.revision, e.environment, e.actor, e.at)
         for e in scribe.entries
     ]
-    again = open_store(URL, tmp_path)
+    again = open_store(url, tmp_path)
     assert list(again.entries()) == scribe.entries
-    assert again.describe() == "ledger.db"
+    assert again.describe() == ("ledger.db" if url.startswith("sqlite") else url.replace("+psycopg", ""))
 
 
 def test_reading_from_a_position_on(store: LedgerStore, scribe: Scribe) -> None:
@@ -67,7 +58,8 @@ def test_reading_from_a_position_on(store: LedgerStore, scribe: Scribe) -> None:
 
 
 def test_a_long_ledger_is_read_in_parts(scribe: Scribe, store: LedgerStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BATCH", 2)
+    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(postgresql, "BATCH", 2)
     assert list(store.entries()) == scribe.entries
     assert store.at(range(1, 7)) == scribe.entries
     assert [row["seq"] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
@@ -102,177 +94,106 @@ def test_an_appender_who_has_seen_another_past_is_refused(store: LedgerStore, sc
 
 @pytest.mark.parametrize("error", [Refused("no", hint="wait"), KeyboardInterrupt(), ValueError("a bug")])
 def test_a_refusal_at_the_last_moment_leaves_nothing_behind(
-    store: LedgerStore, scribe: Scribe, tmp_path: Path, error: BaseException
+    store: LedgerStore, scribe: Scribe, rows: Rows, error: BaseException
 ) -> None:
     def refuse(_entries: Sequence[Entry]) -> None:
         raise error
 
-    before = rows(tmp_path / "ledger.db")
+    before = rows()
     with pytest.raises(type(error)):
         store.append(*scribe.sign(BOB, Kind.REVIEWED), [b"new"], seen=EMPTY, recheck=refuse)
-    assert rows(tmp_path / "ledger.db") == before
+    assert rows() == before
     scribe.reviewed(DAN)  # and holds no lock
 
 
-def test_what_is_no_statement_is_not_stored(store: LedgerStore, scribe: Scribe, tmp_path: Path) -> None:
-    before = rows(tmp_path / "ledger.db")
+def test_what_is_no_statement_is_not_stored(store: LedgerStore, scribe: Scribe, rows: Rows) -> None:
+    before = rows()
     for statement in (b"{}", b"[]", b"not JSON", b'{"predicate":[]}'):
         with pytest.raises((ValueError, KeyError, TypeError)):
             store.append(statement, "signature", [b"new"], seen=scribe.head, recheck=nothing_new)
-    assert rows(tmp_path / "ledger.db") == before
+    assert rows() == before
 
 
-def test_a_full_disk_leaves_nothing_behind(scribe: Scribe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = module._connect
-
-    def small(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it as: as many as there are
-        return connection
-
-    monkeypatch.setattr(module, "_connect", small)
-    before = rows(tmp_path / "ledger.db")
-    with pytest.raises(LedgerError, match="full") as raised:
-        scribe.created(artifacts=[b"x" * 100_000])
-    assert (raised.value.exit_code, raised.value.where) == (4, "ledger.db")
-    assert rows(tmp_path / "ledger.db") == before
-
-
-def test_an_error_after_which_sqlite_has_rolled_back_itself_is_told_as_it_was(scribe: Scribe, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        connection.execute(
-            "CREATE TRIGGER io BEFORE INSERT ON entry BEGIN SELECT RAISE(ROLLBACK, 'disk I/O error'); END"
-        )
-    connection.close()
-    before = rows(tmp_path / "ledger.db")
-    with pytest.raises(LedgerError, match="disk I/O error"):
-        scribe.created(artifacts=[b"new"])
-    assert rows(tmp_path / "ledger.db") == before
-
-
-@pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "BEGIN; SELECT * FROM entry"])
-def test_a_locked_ledger_is_busy_after_a_bounded_time(
-    scribe: Scribe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str
+def test_a_second_ledger_is_not_made_over_the_first(
+    scribe: Scribe, store: LedgerStore, url: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 50)
-    holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-    for statement in lock.split("; "):
-        holder.execute(statement).fetchone()
-    with pytest.raises(BusyError, match="another process writes to the ledger") as raised:
-        scribe.created(artifacts=[b"new"])
-    assert raised.value.exit_code == 5
-    holder.close()
-    assert scribe.created().seq == 7
-
-
-def test_readers_do_not_wait_for_a_writer(store: LedgerStore, scribe: Scribe, tmp_path: Path) -> None:
-    writer = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    assert list(store.entries()) == scribe.entries
-    writer.close()
-
-
-def test_entries_survive_a_power_cut(scribe: Scribe, tmp_path: Path) -> None:
-    wanted = {"journal_mode": "delete", "synchronous": 3}
-    with closing(module._connect(tmp_path / "ledger.db")) as connection:
-        assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
-
-
-def test_four_processes_append_at_once_without_fork_gap_or_loss(
-    scribe: Scribe, store: LedgerStore, tmp_path: Path
-) -> None:
-    people, count = (ADA, BOB, CY, DAN), 12
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.ledger.appender", tmp_path / "ledger.db", person, str(count)],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for person in people
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    told = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
-    entries = list(store.entries())
-    assert [entry.seq for entry in entries] == list(range(1, 7 + len(people) * count))
-    assert sorted(entry.actor for entry in entries[6:]) == sorted([*people] * count)
-    for person, seen in zip(people, told, strict=True):
-        own = [entry.seq for entry in entries[6:] if entry.actor == person]
-        assert len(own) == count
-        assert seen == list(range(1, own[-1] + 1)), "each entry once, in order, up to one's own last"
-    assert fold(entries, public_key_of).flawed == []
-    assert dict(store.artifacts()).keys() >= {
-        sha256(f"{person} {n}".encode()) for person in people for n in range(count)
-    }
-
-
-def test_there_is_no_ledger_yet(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="there is no ledger yet") as raised:
-        open_store(URL, tmp_path)
-    assert (raised.value.exit_code, raised.value.hint, raised.value.where) == (4, "migrate-flow init", "ledger.db")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [(b"", "there is no ledger in this database"), (b"no database at all" * 100, "file is not a database")],
-)
-def test_another_file_is_no_ledger(tmp_path: Path, content: bytes, problem: str) -> None:
-    (tmp_path / "ledger.db").write_bytes(content)
-    with pytest.raises(LedgerError, match=problem) as raised:
-        open_store(URL, tmp_path)
-    assert raised.value.exit_code == 4
-    assert (tmp_path / "ledger.db").read_bytes() == content
-
-
-def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").mkdir()
-    with pytest.raises(LedgerError):
-        open_store(URL, tmp_path)
-
-
-def test_a_second_ledger_is_not_made_over_the_first(scribe: Scribe, store: LedgerStore, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="there is a ledger already"):
-        create_store(URL, tmp_path)
+        create_store(url, tmp_path)
     assert list(store.entries()) == scribe.entries
 
 
-@pytest.mark.parametrize("folder", ["plain", "deep/er", "what?a=b", "50%25", "with space", "#hash", "tür"])
-def test_a_ledger_lies_where_the_url_says_whatever_the_folder_is_called(tmp_path: Path, folder: str) -> None:
-    root = tmp_path / folder
-    root.mkdir(parents=True)
-    create_store("sqlite:///.migrate-flow/ledger.db", root)
-    assert (root / ".migrate-flow" / "ledger.db").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.partition("/")[0]]
-    assert list(open_store("sqlite:///.migrate-flow/ledger.db", root).entries()) == []
-
-
-def test_an_absolute_url_is_taken_as_it_is(tmp_path: Path) -> None:
-    create_store(f"sqlite:///{tmp_path}/ledger.db", Path("/nowhere"))
-    assert (tmp_path / "ledger.db").is_file()
-
-
 @pytest.mark.parametrize(
-    ("url", "problem"),
+    ("bad", "problem"),
     [
         ("", "can't be read"),
         ("ledger.db", "can't be read"),
-        ("postgresql://ada:s3cret@host/ledger", "a ledger on postgresql is not supported"),
+        ("postgresql+psycopg2://ada:s3cret@host/ledger", r"a ledger on postgresql\+psycopg2 is not supported"),
+        ("mysql://ada:s3cret@host/ledger", "a ledger on mysql is not supported"),
+        ("postgresql://ada:s3cret@host", "names no database"),
+        ("postgresql://ada:s3cret@host:port:5432/ledger?nosuch=s3cret", "can't be read"),
+        ("postgresql://ada:p@s3cret@host/ledger", "more than one @"),
+        ("sqlite://ledger.db", "names no file"),
         ("nosuch://x", "a ledger on nosuch is not supported"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
     ],
 )
-def test_an_unusable_url_is_an_error_of_the_configuration(tmp_path: Path, url: str, problem: str) -> None:
+def test_an_unusable_url_is_an_error_of_the_configuration(tmp_path: Path, bad: str, problem: str) -> None:
     for function in (open_store, create_store):
         with pytest.raises(ConfigError, match=problem) as raised:
-            function(url, tmp_path)
+            function(bad, tmp_path)
         assert (raised.value.exit_code, raised.value.where) == (2, "[ledger] url")
         assert "s3cret" not in f"{raised.value.message}{raised.value.hint}"
+
+
+def test_a_reader_who_stops_half_way_is_in_nobody_s_way(store: LedgerStore, scribe: Scribe) -> None:
+    reading: Iterator[Entry] = store.entries()
+    next(reading)
+    assert store.at([2]) == [scribe.entries[1]]  # beside it
+    del reading
+    assert scribe.created().seq == 7
+
+
+def test_what_init_made_is_taken_back(store: LedgerStore, url: str, tmp_path: Path) -> None:
+    Scribe(store).opens()
+    store.remove()
+    create_store(url, tmp_path)  # nothing is left that would be in its way
+
+
+def test_a_ledger_that_others_have_written_to_is_not_taken_back(
+    store: LedgerStore, url: str, tmp_path: Path, rows: Rows
+) -> None:
+    scribe = Scribe(store)
+    scribe.opens()
+    Scribe(open_store(url, tmp_path), entries=list(scribe.entries), now=scribe.now).created()
+    before = rows()
+    store.remove()
+    assert rows() == before
+
+
+def test_a_ledger_is_filled_as_it_is_made_or_not_made_at_all(url: str, tmp_path: Path) -> None:
+    def fail(new: NewLedger) -> None:
+        new.add_artifacts([(sha256(b"x"), b"x")])
+        raise Refused("no", hint="wait")
+
+    with pytest.raises(Refused):
+        locate(url, tmp_path).create(fail)
+    assert not (tmp_path / "ledger.db").exists()
+    create_store(url, tmp_path)
+    assert run(url, tmp_path, "SELECT count(*) FROM artifact") == [(0,)]
+
+
+def test_opening_and_appending_do_without_sqlalchemy(scribe: Scribe, url: str, tmp_path: Path) -> None:
+    """Every command opens the ledger, and that import alone would take longer than all the rest."""
+    program = (
+        "import json, sys; from pathlib import Path; from migrate_flow.core.chain import Head\n"
+        "from migrate_flow.ledger.store import open_store\n"
+        "url, root, statement, signature, seq, hash = json.load(sys.stdin)\n"
+        "store = open_store(url, Path(root)); list(store.entries())\n"
+        "store.append(statement.encode(), signature, [], seen=Head(seq, hash), recheck=print)\n"
+        "print([name for name in ('sqlalchemy', 'sqlmodel', 'alembic') if name in sys.modules])"
+    )
+    statement, signature = scribe.sign(BOB, Kind.REVIEWED, revision=REV, verdict="approve", manifest="m")
+    given = json.dumps([url, str(tmp_path), statement.decode(), signature, scribe.head.seq, scribe.head.hash])
+    done = subprocess.run([sys.executable, "-c", program], input=given, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from migrate_flow.credentials import Keyring
 from migrate_flow.errors import IdentityError, MigrateFlowError
 from migrate_flow.signing import key_files
-from migrate_flow.signing.keys import FILE_VARIABLE, KEY_VARIABLE, LocalKey, available, create, load_private
+from migrate_flow.signing.keys import available, create, create_file, load_private
+from migrate_flow.signing.local_key import FILE_VARIABLE, KEY_VARIABLE, LocalKey
 from migrate_flow.signing.private_key import private_text, public_text
 from migrate_flow.signing.sshsig import sign, verify
 from tests.support.keyrings import Forgetful, Memory, Raising
@@ -126,6 +128,64 @@ def test_a_second_store_takes_a_second_key(memory: Memory, tmp_path: Path):
     assert found(tmp_path) == [first, second]
     with pytest.raises(IdentityError, match="already has a key"):
         create(ADA, "project", project_root=tmp_path, keyring=PORT)
+
+
+@pytest.mark.parametrize("store", ["file", "project"])
+def test_the_hint_makes_room_for_a_new_key_where_a_revoked_one_lies(store: str, tmp_path: Path):
+    root = tmp_path / "a folder with blanks"
+    old = create(ADA, store, project_root=root, keyring=None)
+    with pytest.raises(IdentityError, match="already has a key") as caught:
+        create(ADA, store, project_root=root, keyring=None)
+    command = caught.value.hint.partition("run this again: ")[2]
+    subprocess.run(["sh", "-ec", command], check=True, stdin=subprocess.DEVNULL)
+    new = create(ADA, store, project_root=root, keyring=None)
+    assert new.public_key != old.public_key
+    assert found(root, port=None) == [new]
+    assert not any("(" in place and ".pub" in place for place in tried(root, port=None))
+
+
+def test_the_hint_makes_room_in_the_keyring_too(memory: Memory):
+    create(ADA, "keyring", project_root=None, keyring=PORT)
+    with pytest.raises(IdentityError, match="already has a key") as caught:
+        create(ADA, "keyring", project_root=None, keyring=PORT)
+    command, _, forget = caught.value.hint.partition("run this again: ")[2].rpartition(" && ")
+    subprocess.run(["sh", "-ec", command], check=True, stdin=subprocess.DEVNULL)
+    assert forget.split()[:2] == ["keyring", "del"]
+    keyring.delete_password(*forget.split()[2:])
+    new = create(ADA, "keyring", project_root=None, keyring=PORT)
+    assert found() == [new]
+
+
+def test_a_key_in_a_file_of_ones_choice(tmp_path: Path, home: Path):
+    path = tmp_path / "shelf" / "recovery"
+    path.parent.mkdir(mode=0o755)
+    previous = os.umask(0)
+    try:
+        key = create_file(path)
+    finally:
+        os.umask(previous)
+    assert (mode(path), mode(path.parent)) == (0o600, 0o755)
+    assert (path.parent / "recovery.pub").read_text() == f"{key.public_key} recovery\n"
+    assert (key.person, key.store, key.where) == ("", "environment", str(path))
+    (named,) = found(**{FILE_VARIABLE: str(path)})
+    assert named.public_key == key.public_key
+    assert verify(b"message", sign(load(key, **{FILE_VARIABLE: str(path)}), b"message")) == key.public_key
+    assert not (home / "data").exists()
+
+
+@pytest.mark.parametrize("there", ["recovery", "recovery.pub"])
+def test_a_key_never_replaces_a_file_or_a_link(there: str, tmp_path: Path):
+    (tmp_path / there).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(IdentityError, match="never replaces one"):
+        create_file(tmp_path / "recovery")
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing/recovery", "can't be written"), ("recovery.pub", r"in \.pub")])
+def test_places_where_no_key_can_be_put(name: str, reason: str, tmp_path: Path):
+    with pytest.raises(IdentityError, match=reason):
+        create_file(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_secret_without_its_index_is_not_replaced(memory: Memory, user_keys: Path):

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from migrate_flow.errors import IdentityError
-from migrate_flow.signing.keys import FILE_VARIABLE, KEY_VARIABLE, LocalKey, available, create, load_private
+from migrate_flow.signing.keys import available, create, load_private
+from migrate_flow.signing.local_key import FILE_VARIABLE, KEY_VARIABLE, LocalKey
 from migrate_flow.signing.private_key import private_text, public_text
 from migrate_flow.signing.public_key import pack
 
@@ -56,10 +57,9 @@ def openssh(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 ED25519 = private_text(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 UNUSABLE = {
-    "sealed": (sealed(), "has a passphrase, which is not supported yet"),
     "sealed-pem": ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII=", "has a passphrase"),
     "sealed-old-pem": ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", "has a passphrase"),
-    "ecdsa": (openssh(ec.generate_private_key(ec.SECP256R1())), "not an Ed25519 key"),
+    "rsa": (openssh(rsa.generate_private_key(65537, 2048)), "not an Ed25519 key|not supported: use ssh-ed25519"),
     "cut": (ED25519[:200], "not an OpenSSH private key|damaged or incomplete"),
     "damaged": (ED25519.replace("b3Blbn", "b3BlbQ"), "damaged or incomplete"),
     "text": ("hello", "not an OpenSSH private key"),
@@ -79,6 +79,47 @@ def test_an_unusable_key_is_an_error_that_does_not_show_it(text: str, reason: st
         assert caught.value.where.startswith(next(iter(environ)))
         shown = caught.value.message + caught.value.hint + caught.value.where
         assert not any(line in shown for line in text.splitlines() if len(line) > 10)
+
+
+NOT_IN_PROCESS = {
+    "sealed": (sealed(), "has a passphrase, which can't be asked for here"),
+    "ecdsa": (openssh(ec.generate_private_key(ec.SECP256R1())), "not an Ed25519 key"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), NOT_IN_PROCESS.values(), ids=NOT_IN_PROCESS)
+def test_a_variable_can_not_hold_what_ssh_keygen_must_sign_with(text: str, reason: str):
+    with pytest.raises(IdentityError, match=reason) as caught:
+        found(**{KEY_VARIABLE: text})
+    assert FILE_VARIABLE in caught.value.hint
+
+
+@pytest.mark.parametrize("text", [text for text, _ in NOT_IN_PROCESS.values()], ids=NOT_IN_PROCESS)
+def test_the_file_of_such_a_key_tells_whose_it_is(text: str, tmp_path: Path):
+    path = tmp_path / "key"
+    path.write_text(text)
+    path.chmod(0o600)
+    (local,) = found(**{FILE_VARIABLE: str(path)})
+    assert (local.store, local.path, local.needs_ssh_keygen) == ("environment", path, True)
+    assert local.public_key.partition(" ")[0] in ("ssh-ed25519", "ecdsa-sha2-nistp256")
+
+
+def test_a_public_file_tells_whose_the_key_is(tmp_path: Path):
+    key = Ed25519PrivateKey.generate()
+    path = tmp_path / "key.pub"
+    path.write_text(f"{public_text(key)} ada@example.com\n")
+    path.chmod(0o644)
+    (local,) = found(**{FILE_VARIABLE: str(path)})
+    assert (local.public_key, local.path, local.needs_ssh_keygen) == (public_text(key), path, True)
+
+
+@pytest.mark.parametrize("text", ["ssh-ed25519 AAAA", "", ED25519, "ssh-rsa AAAAB3NzaC1yc2E= x"])
+def test_a_public_file_with_anything_else_in_it_is_refused(text: str, tmp_path: Path):
+    path = tmp_path / "key.pub"
+    path.write_text(text)
+    with pytest.raises(IdentityError, match="the key can't be used") as caught:
+        found(**{FILE_VARIABLE: str(path)})
+    assert "b3Blbn" not in f"{caught.value.message} {caught.value.hint} {caught.value.where}"
 
 
 @pytest.mark.parametrize("value", [ED25519, ED25519.replace("\n", " "), "".join(ED25519.splitlines()[1:-1])])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from migrate_flow.errors import IdentityError
-from migrate_flow.signing.keys import FILE_VARIABLE, available, create, load_private
+from migrate_flow.signing.keys import available, create, load_private
+from migrate_flow.signing.local_key import FILE_VARIABLE
 from migrate_flow.signing.private_key import private_text, public_text
 from migrate_flow.signing.public_key import fingerprint, normalise_public_key
 from migrate_flow.signing.sshsig import SignatureInvalid, public_key_of, sign, verify
@@ -77,12 +78,15 @@ def test_every_kind_of_key_that_it_makes(kind: str, bits: str, tmp_path: Path):
     for _ in range(20):  # the numbers of an ECDSA signature vary in length
         armoured = signed_by_keygen(path, b"message")
         assert verify(b"message", armoured) == public_key_of(armoured) == normalise_public_key(line)
+        with pytest.raises(SignatureInvalid, match="does not fit"):
+            verify(b"other", armoured)
     assert keygen("-lf", path).stdout.split()[1].decode() == fingerprint(line)
 
 
-def test_it_accepts_our_reading_of_a_security_key(tmp_path: Path):
+@pytest.mark.parametrize("make", [Ed25519PrivateKey.generate, security_key.make_ecdsa])
+def test_it_accepts_our_reading_of_a_security_key(make: Callable[[], security_key.Private], tmp_path: Path):
     signature = tmp_path / "1.sig"
-    signature.write_text(security_key.touch_and_sign(Ed25519PrivateKey.generate(), b"message"))
+    signature.write_text(security_key.touch_and_sign(make(), b"message"))
     arguments = ("-Y", "check-novalidate", "-n", "migrate-flow", "-s", signature)
     assert keygen(*arguments, given=b"message").returncode == 0
     assert keygen(*arguments, given=b"other").returncode != 0
@@ -102,13 +106,6 @@ def test_we_can_use_the_key_files_that_it_makes(tmp_path: Path):
     assert keygen("-q", "-t", "ed25519", "-N", "", "-f", path).returncode == 0
     (local,), _ = available(project_root=None, environ={FILE_VARIABLE: str(path)}, keyring=None)
     assert local.public_key == normalise_public_key((tmp_path / "made.pub").read_text())
-
-
-def test_a_passphrase_of_its_making_is_named(tmp_path: Path):
-    path = tmp_path / "made"
-    assert keygen("-q", "-t", "ed25519", "-a", "1", "-N", "correct horse", "-f", path).returncode == 0
-    with pytest.raises(IdentityError, match="has a passphrase, which is not supported yet"):
-        available(project_root=None, environ={FILE_VARIABLE: str(path)}, keyring=None)
 
 
 def test_both_refuse_a_file_open_to_others(key: tuple[Path, Ed25519PrivateKey]):

@@ -15,12 +15,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from migrate_flow.core import canonical
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject, format_time, project, statement
 from migrate_flow.core.facts import Facts, Identity, Observation, PolicyFile
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import Policy
+from migrate_flow.core.revision import manifest_digest
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.target_entries import adoption_state
 from migrate_flow.ledger.store import LedgerStore
@@ -47,9 +49,20 @@ def uuid(name: str) -> str:
 LEDGER = uuid("ledger")
 
 
+_FILES: dict[str, list[Subject]] = {}  # by manifest
+
+
 def digest(text: str) -> str:
-    """``sha256:…`` of a text: a manifest's digest, as far as core looks."""
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    """The manifest's digest of a script with this text; an entry that names it speaks of that script."""
+    files = [Subject(f"versions/{REV}.py", hashlib.sha256(text.encode()).hexdigest())]
+    found = manifest_digest((file.name, file.sha256) for file in files)
+    _FILES[found] = files
+    return found
+
+
+def files_of(manifest: str) -> list[Subject]:
+    """The files of a manifest that `digest` made; one that fits nothing for any other."""
+    return _FILES.get(manifest, [Subject("versions/nothing.py", "0" * 64)])
 
 
 MANIFEST, OTHER_BYTES = digest("as reviewed"), digest("edited since")
@@ -124,6 +137,12 @@ def _nothing_new(entries: Iterable[Entry]) -> None:
     assert not list(entries)
 
 
+def _subject(kind: Kind, fields: Mapping[str, Any]) -> Subject:
+    if "document" in fields:
+        return Subject("policy", canonical.digest(fields["document"])[7:])
+    return Subject(str(kind), "0" * 64)
+
+
 @dataclass
 class Scribe:
     """Writes really signed entries for anybody, allowed or not: into a store, else into a list.
@@ -135,6 +154,11 @@ class Scribe:
     ledger: str = LEDGER
     now: datetime = START
     entries: list[Entry] = field(default_factory=list)
+    policy: str = ""  # digest of the one that its statements name, the newest in force
+
+    def __post_init__(self) -> None:
+        if self.entries:
+            self.policy = self.history().policy.digest
 
     @property
     def head(self) -> Head:
@@ -157,9 +181,11 @@ class Scribe:
             "nonce": uuid(f"{self.ledger} {self.head}"),
             "at": format_time(self.now),
             "after": self.head,
-            "policy": digest("policy"),
+            "policy": self.policy,
         } | {name[1:]: fields.pop(name) for name in list(fields) if name.startswith("_")}
-        subjects = fields.pop("subjects", None) or [Subject(f"versions/{REV}.py", digest("script")[7:])]
+        subjects = fields.pop("subjects", None)
+        if subjects is None:
+            subjects = _FILES.get(fields.get("manifest", ""), []) or [_subject(kind, fields)]
         signed = statement(Draft(kind, subjects, fields), actor=actor, **frame)
         return signed, sign(private_key(key or actor), signed)
 
@@ -178,11 +204,20 @@ class Scribe:
 
     def opens(self, document: Mapping[str, Any] | None = None, by: str = ADA) -> Entry:
         document = document or policy_document()
+        self.policy = canonical.digest(document)
         return self.says(by, Kind.LEDGER_OPENED, project="shop", number=1, document=document)
 
     def proposes(self, document: Mapping[str, Any], by: str = ADA, base: str = "", **more: Any) -> Entry:
         base = base or self.history().policy.digest
-        return self.says(by, Kind.POLICY_PROPOSED, base=base, document=document, **more)
+        entry = self.says(by, Kind.POLICY_PROPOSED, base=base, document=document, **more)
+        self.policy = self.history().policy.digest
+        return entry
+
+    def endorses(self, of: int, by: str, document: Mapping[str, Any], **more: Any) -> Entry:
+        subject = Subject("policy", canonical.digest(document)[7:])
+        entry = self.says(by, Kind.POLICY_ENDORSED, subjects=[subject], of=of, **more)
+        self.policy = self.history().policy.digest
+        return entry
 
     def attests(self, actor: str, kind: Kind, manifest: str = MANIFEST, **fields: Any) -> Entry:
         return self.says(actor, kind, **{"revision": REV, "manifest": manifest} | fields)
@@ -204,7 +239,7 @@ class Scribe:
         return self.attests(by, Kind.APPLY_INTENDED, environment=env, **fields | more)
 
     def ends(self, kind: Kind, by: str = ADA, env: str = "dev", attempt: str = "a1", **more: Any) -> Entry:
-        fields = {"target": uuid(env), "heads": [REV], "attempt": attempt}
+        fields = {"target": uuid(env), "heads": [REV], "attempt": attempt, "direction": "upgrade"}
         return self.attests(by, kind, environment=env, **fields | more)
 
     def applied(self, by: str = ADA, env: str = "dev", attempt: str = "", **more: Any) -> Entry:
@@ -220,15 +255,29 @@ class Scribe:
         fields = {
             "target": uuid(env),
             "heads": [REV],
-            "revisions": [{"revision": REV, "manifest": MANIFEST, "state": state}],
+            "revisions": [adopted(state)],
+            "subjects": _FILES[MANIFEST],
         }
         return self.says(by, Kind.TARGET_ADOPTED, environment=env, **fields | more)
+
+
+def adopted(state: str, revision: str = REV, manifest: str = MANIFEST) -> dict[str, Any]:
+    """One revision of an adoption."""
+    files = [{"path": file.name, "sha256": file.sha256} for file in _FILES[manifest]]
+    return {"revision": revision, "manifest": manifest, "state": state, "files": files}
 
 
 def opened(document: Mapping[str, Any] | None = None, **rules: Any) -> Scribe:
     """A ledger with nothing but its genesis. rules: as policy_document's."""
     scribe = Scribe()
     scribe.opens(document or policy_document(**rules))
+    return scribe
+
+
+def tracked(**rules: Any) -> Scribe:
+    """A ledger that knows Ada's migration. rules: as policy_document's."""
+    scribe = opened(**rules)
+    scribe.created()
     return scribe
 
 

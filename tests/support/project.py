@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from alembic.config import Config
 from typer.testing import CliRunner
 
 from migrate_flow.cli.app import app
+from tests.support.canary import CANARIES
 
 ADA, BEN, CARLA, DORA = (f"{name}@example.com" for name in ("ada", "ben", "carla", "dora"))
 PEOPLE = (f"{CARLA}=backend-lead,policy-admin", f"{ADA}=developer", f"{BEN}=developer", f"{DORA}=release-manager")
@@ -62,6 +64,8 @@ class Project:
     def run(self, *words: str, actor: str = "") -> Answer:
         """Whatever the exit code is; a traceback is never right."""
         result = CliRunner().invoke(app, [*(["--as", actor] if actor else []), *words], input="")
+        CANARIES.learn((self.folder, Path.home()), os.environ)
+        CANARIES.check(result.output, words)
         assert "Traceback" not in result.output, result.output
         return Answer(result.exit_code, result.stdout, result.stderr)
 

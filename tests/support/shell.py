@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.canary import CANARIES
 from tests.support.warm import Server
 
 TIMEOUT_S = 280  # a little less than a test may take
@@ -121,7 +122,9 @@ class Shell:
                     check=False,
                 ).returncode
             done = Done(words, ended, *(_text(file) for file in (out, err)))
-        assert TRACEBACK not in done.text, done
+        CANARIES.learn((self.folder, self.home), self.variables)
+        CANARIES.check(done.text, words)
+        assert TRACEBACK not in done.text or "--debug" in words, done
         assert code is None or done.code == code, f"exit {done.code}, it should be {code}\n{done}"
         return done
 

@@ -1,0 +1,94 @@
+"""The fields of a statement's predicate: what type each has, whatever kind of entry holds it.
+
+A keyholder can sign anything. What is not of its type makes the entry malformed, so that nobody who reads it later
+has to ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from migrate_flow.core.entry import Subject
+from migrate_flow.core.revision import manifest_digest
+
+_TEXT = (
+    "revision", "manifest", "behaviour", "message", "via", "environment", "target", "attempt", "direction", "role",
+    "verdict", "comment", "gate", "base", "evidence", "outcome", "decision", "error", "resumes", "public_key",
+    "fingerprint", "person", "project", "version", "plan", "item", "ledger", "nonce", "policy",
+)  # fmt: skip
+_NUMBERS = ("of", "number", "since")
+_TEXTS = ("down_revision", "depends_on", "branch_labels", "heads", "from_heads", "contributors", "gone", "left")
+_MAPPINGS = (
+    "document", "modules", "sql", "environment_digests", "operator", "statements", "version_table", "receipt",
+    "git", "succeeds",
+)  # fmt: skip
+_LISTS = ("revisions", "checklist")
+# What is inside of a mapping, by its keys or (one type) whatever they are.
+_INSIDE: dict[str, dict[str, type] | type] = {
+    "sql": dict,
+    "modules": str,
+    "environment_digests": str,
+    "operator": {"host": str, "pid": int},
+}
+
+
+def malformed(fields: Mapping[str, Any]) -> str:
+    """Which field is not what it must be; empty if each is. A field that is not known is not judged."""
+    for name, value in fields.items():
+        expected = _TYPES.get(name)
+        if expected is not None and (type(value) is not expected or _strange_inside(name, value)):
+            return f"malformed: the field {name} is not what it must be"
+    if "gates" in fields and not _gates(fields["gates"]):
+        return "malformed: the field gates is not what it must be"
+    return ""
+
+
+def _strange_inside(name: str, value: Any) -> bool:
+    if type(value) is list:
+        return _stranger(name, value)
+    inside = _INSIDE.get(name)
+    if inside is None:
+        return False
+    if isinstance(inside, dict):
+        return any(type(value.get(key)) is not expected for key, expected in inside.items())
+    if any(type(item) is not inside for item in value.values()):
+        return True
+    return name == "sql" and any(type(text) is not str for texts in value.values() for text in texts.values())
+
+
+def _gates(value: Any) -> bool:
+    """Names in an intent, and with a reason each in a refusal."""
+    if type(value) is not list:
+        return False
+    return all(
+        type(item) is str or (type(item) is dict and all(type(item.get(key)) is str for key in ("gate", "reason")))
+        for item in value
+    )
+
+
+def _stranger(name: str, values: Any) -> bool:
+    """Whether one of a list's items is not of its type."""
+    wanted = dict if name in _LISTS else str
+    return any(type(item) is not wanted for item in values)
+
+
+def not_of_its_files(manifest: str, subjects: Sequence[Subject]) -> str:
+    """Why a manifest's digest is not that of the files that an entry speaks of; empty if it is.
+
+    The digest alone would let one person's approval of some bytes be read as one of others.
+    """
+    names = [subject.name for subject in subjects]
+    if len(set(names)) < len(names) or any("\n" in name for name in names):
+        return "its files are not named apart"
+    if manifest_digest((subject.name, subject.sha256) for subject in subjects) != manifest:
+        return "its manifest is not the digest of the files that it names"
+    return ""
+
+
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(_TEXT, str),
+    **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys((*_TEXTS, *_LISTS), list),
+    **dict.fromkeys(_MAPPINGS, dict),
+}

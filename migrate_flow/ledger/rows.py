@@ -1,0 +1,147 @@
+"""What both databases understand: the statements of a transaction, and the check of every row that is read."""
+
+# The statements are made of constants: column names and marks for values.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from migrate_flow.core.chain import EMPTY, ORIGIN, Head, link
+from migrate_flow.core.entry import Entry, UnknownKind, project
+from migrate_flow.errors import LedgerError
+
+NAMES = ("seq", "prev", "hash", "statement", "signature", "kind", "revision", "environment", "actor", "at")
+COLUMNS = ", ".join(NAMES)
+BATCH = 500
+SELECT_HEAD = "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1"
+SELECT_VERSION = "SELECT version_num FROM ledger_version"
+
+Row = Sequence[Any]
+
+
+class Transaction(ABC):
+    """One transaction on one connection. mark: what stands for a value in a statement."""
+
+    mark: ClassVar[str]
+
+    @abstractmethod
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """A few rows, all at once."""
+
+    @abstractmethod
+    def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
+        """Any number of rows, never many of them in memory."""
+
+    @abstractmethod
+    def write(self, sql: str, rows: Iterable[Row]) -> None:
+        """The statement once for each row."""
+
+    @abstractmethod
+    def version(self) -> str | None:
+        """The schema's; None where there is no ledger, empty where it does not say."""
+
+    def head(self) -> Head:
+        rows = self.rows(SELECT_HEAD)
+        return Head(*rows[0]) if rows else EMPTY
+
+    def hash_at(self, seq: int) -> str | None:
+        if seq == 0:
+            return ORIGIN
+        rows = self.rows(f"SELECT hash FROM entry WHERE seq = {self.mark}", (seq,))
+        return str(rows[0][0]) if rows else None
+
+    def holds(self, entry: Entry) -> bool:
+        return self.hash_at(entry.seq) == entry.hash
+
+    def raw_rows(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """As they are stored, of whatever types."""
+        for row in self.stream(f"SELECT {COLUMNS} FROM entry WHERE seq > {self.mark} ORDER BY seq", (after,)):
+            yield dict(zip(NAMES, row, strict=True))
+
+    def rows_after(self, after: int) -> Iterator[dict[str, Any]]:
+        return map(_plain, self.raw_rows(after))
+
+    def rows_at(self, seqs: Sequence[int]) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(seqs), BATCH):
+            batch = seqs[start : start + BATCH]
+            marks = ", ".join([self.mark] * len(batch))
+            for row in self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch):
+                yield _plain(dict(zip(NAMES, row, strict=True)))
+
+    def artifact(self, sha256: str) -> bytes | None:
+        rows = self.rows(f"SELECT content FROM artifact WHERE sha256 = {self.mark}", (sha256,))
+        return _bytes(rows[0][0]) if rows else None
+
+    def artifacts(self) -> Iterator[tuple[str, bytes]]:
+        rows = self.stream("SELECT sha256, content FROM artifact ORDER BY sha256")
+        return ((digest, content) for digest, content in rows)
+
+    def add_entries(self, entries: Iterable[Entry]) -> None:
+        self.write(insert_entry(self.mark), map(entry_values, entries))
+
+    def add_artifacts(self, artifacts: Iterable[tuple[str, bytes]]) -> None:
+        """Those that are stored already stay as they are."""
+        self.write(insert_artifact(self.mark), ((digest, content, digest) for digest, content in artifacts))
+
+
+def insert_entry(mark: str) -> str:
+    return f"INSERT INTO entry ({COLUMNS}) VALUES ({', '.join([mark] * len(NAMES))})"
+
+
+def entry_values(entry: Entry) -> list[Any]:
+    return [getattr(entry, name) for name in NAMES]
+
+
+def insert_artifact(mark: str) -> str:
+    """Takes the digest, the content, and the digest again."""
+    return (
+        f"INSERT INTO artifact (sha256, content) SELECT {mark}, {mark} "
+        f"WHERE NOT EXISTS (SELECT 1 FROM artifact WHERE sha256 = {mark})"
+    )
+
+
+def digests(contents: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    for content in contents:
+        yield hashlib.sha256(content).hexdigest(), content
+
+
+def checked(row: Mapping[str, Any], expected: int, prev: str, where: str) -> Entry:
+    """The row as an entry, if it continues the chain and says what its statement says. Raises LedgerError."""
+    try:
+        statement, signature = row["statement"], row["signature"]
+        if row["seq"] != expected:
+            raise broken(where, f"entry {expected} is missing")
+        if row["prev"] != prev or link(prev, statement, signature) != row["hash"]:
+            raise broken(where, f"entry {expected} does not continue the chain")
+        entry = project(expected, prev, statement, signature)
+    except UnknownKind as error:
+        raise LedgerError(
+            f"entry {expected}: {error}",
+            hint="pip install --upgrade migrate-flow: a newer version wrote it",
+            where=where,
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise broken(where, f"entry {expected} is no statement of ours ({error})") from error
+    for name in ("kind", "revision", "environment", "actor", "at"):
+        if row[name] != getattr(entry, name):
+            raise broken(where, f"entry {expected}: column {name} is not what the statement says")
+    return entry
+
+
+def broken(where: str, problem: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger can't be trusted: {problem}", hint="migrate-flow ledger verify; restore a backup", where=where
+    )
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """A stored row with a statement of bytes and a signature of text: SQLite takes any value in any column."""
+    return {**values, "statement": _bytes(values["statement"]), "signature": str(values["signature"])}
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,198 @@
+"""Attacks that get through as things stand: each test says what must hold, and is expected to fail until it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from migrate_flow.core.entry import format_time
+from migrate_flow.core.revision import manifest_digest
+from tests.faults.matrix import SQLITE
+from tests.faults.siege import ADA, BOB, CY, DAN, EVE, REV, Siege
+from tests.support.alembic_projects import edit, write_script
+from tests.support.forger import policy_subject
+from tests.support.repository import Repository
+
+DAY = timedelta(days=1, hours=1)
+NOTHING = [("bbbb01.py", b"# nothing\n")]
+
+
+def gap(why: str) -> Any:
+    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=why)
+
+
+# -- time: production waits a day after staging
+
+
+def _at(offset: timedelta) -> dict[str, str]:
+    return {"at": format_time(datetime.now(UTC) + offset)}
+
+
+def _soaking(released: Siege) -> None:
+    released.policy(r"(?m)^\[environments\.production\]\n", '[environments.production]\nsoak = "24h"\n')
+
+
+def _of_nothing(released: Siege, **how: Any) -> int:
+    """`created` for some other revision, by Bob, tomorrow."""
+    ((name, content),) = NOTHING
+    manifest = manifest_digest([(name, hashlib.sha256(content).hexdigest())])
+    fields = {"files": NOTHING, "revision": "bbbb01", "manifest": manifest, "frame": _at(DAY)}
+    return released.forger.says(BOB, "migration.created", **fields, **how)
+
+
+def _by_bob(released: Siege) -> None:
+    _of_nothing(released)
+
+
+def _by_nobody(released: Siege) -> None:
+    """No key is needed for that: the signature is an old one of Bob's, under what he never said."""
+    old = next(row["signature"] for row in released.forger.rows() if row["actor"] == BOB)
+    _of_nothing(released, signature=old)
+
+
+@pytest.mark.fault("A23")
+@pytest.mark.parametrize("say", [_by_bob, _by_nobody])
+def test_a_time_to_come_does_not_end_the_wait(released: Siege, say: Callable[[Siege], None]) -> None:
+    _soaking(released)
+    released.shell.flow("apply", "--env", "staging", actor=DAN)
+    released.held("production", {"soaked": "to go"})
+    say(released)
+    plan = released.shell.flow("plan", "--env", "production", actor=DAN, code=None)
+    assert plan.code in (1, 4), plan
+    released.shell.flow("apply", "--env", "production", actor=DAN, code=plan.code)
+    assert released.contents("production") == {}
+
+
+@pytest.mark.fault("A23")
+def test_a_time_gone_by_does_not_end_the_wait(released: Siege) -> None:
+    _soaking(released)
+    for kind in ("apply.intended", "apply.applied"):
+        released.forger.acts(DAN, kind, REV, "staging", "x", frame=_at(-DAY))
+    released.held("production", {"soaked": "to go"})
+
+
+# -- what was not applied in staging
+
+
+@gap("whoever is in the policy may record evidence, and none is asked for")
+@pytest.mark.fault("A20")
+def test_who_may_not_apply_settles_no_attempt_as_applied(released: Siege) -> None:
+    """While Dan's attempt is open. It will fail."""
+    released.forger.acts(DAN, "apply.intended", REV, "staging", "x")
+    released.forger.acts(BOB, "apply.recovered", REV, "staging", "x", outcome="applied")
+    released.held("production", {"upstream-applied": "open|not applied"})
+
+
+@gap("an outcome is the word of who applied: no receipt in staging is asked for")
+@pytest.mark.fault("A20")
+def test_who_may_apply_does_not_just_say_so(released: Siege) -> None:
+    for kind in ("apply.intended", "apply.applied"):
+        released.forger.acts(DAN, kind, REV, "staging", "x")
+    assert released.contents("staging") == {}
+    released.held("production", {"upstream-applied": ""})
+
+
+# -- policy
+
+
+@pytest.mark.fault("A19")
+def test_production_by_another_name_does_not_escape_the_founding_rule(siege: Siege) -> None:
+    section = '[environments.live]\nurl = "sqlite:///live.db"\ndialect = "sqlite"\nupstream = ["staging"]\n\n[policy]\n'
+    siege.policy(r"(?m)^\[policy\]\n", section)
+    document = json.loads(json.dumps(dict(siege.forger.history().policy.document)))
+    document["environments"][-1].update(upstream=[], requires="created")
+    base, subjects = siege.forger.history().policy.digest, [policy_subject(document)]
+    seq = siege.forger.says(EVE, "policy.proposed", subjects=subjects, base=base, document=document)
+    with siege.untouched("live"):
+        siege.shell.flow("apply", "--env", "live", actor=DAN, code=1)
+    siege.accused({seq: "live"})
+
+
+# -- whose work it is
+
+
+@gap("the gates take contributors from the entries alone, and do not ask git as `approve` does")
+@pytest.mark.fault("A16")
+def test_who_is_an_author_by_git_only_approves_nothing_by_hand(released: Siege) -> None:
+    repository = Repository(released.folder)
+    write_script(released.script.parent, "aaaa02", REV)
+    for words, actor in (
+        (("track",), ADA),
+        (("apply", "--env", "dev"), ADA),
+        (("self-review", "aaaa02"), ADA),
+        (("review", "aaaa02", "--approve"), BOB),
+    ):
+        released.shell.flow(*words, actor=actor)
+    repository.commit(CY, "it was mine")
+    message = released.shell.error("approve", "aaaa02", actor=CY, code=1)["message"]
+    assert "nobody approves their own work" in message
+    released.forger.attests(CY, "migration.approved", "aaaa02", role="backend-lead")
+    released.held("staging", {"approved": f"{CY}"})
+
+
+@pytest.mark.fault("A16")
+def test_an_author_s_own_approval_is_named_by_verify(siege: Siege) -> None:
+    siege.gives(ADA, "backend-lead")
+    seq = siege.forger.attests(ADA, "migration.approved", REV, role="backend-lead")
+    siege.accused({seq: "contributed"})
+
+
+# -- the ledger that this machine saw
+
+
+@pytest.fixture
+def cut_off(released: Siege) -> Siege:
+    """An objection was recorded and seen; the backup without it is what somebody would like to go on with."""
+    backup = released.folder.parent / "backup.db"
+    shutil.copy(released.forger.file, backup)
+    released.shell.flow("review", REV, "--request-changes", "-m", "no index", actor=BOB)
+    backup.replace(released.forger.file)
+    released.distrusted("staging", "restored from a backup, or cut off")
+    return released
+
+
+@gap("what was seen is kept by where the ledger lies, and not by its id")
+@pytest.mark.fault("F80", dialect=SQLITE)
+def test_the_backup_is_put_elsewhere(cut_off: Siege) -> None:
+    cut_off.forger.file.rename(cut_off.folder / "elsewhere.db")
+    edit(cut_off.config, r'(?m)^url = "sqlite:///\.migrate-flow/ledger\.db"', 'url = "sqlite:///elsewhere.db"')
+    with cut_off.untouched("staging"):
+        cut_off.shell.flow("apply", "--env", "staging", actor=DAN, code=4)
+
+
+@pytest.mark.fault("F80", dialect=SQLITE)
+def test_a_ledger_that_was_cut_off_is_not_copied(cut_off: Siege) -> None:
+    cut_off.shell.flow("ledger", "copy", "sqlite:///copy.db", actor=EVE, code=4)
+
+
+# -- what nobody can read
+
+
+@pytest.mark.fault("A21")
+@pytest.mark.parametrize(
+    ("actor", "kind", "fields", "words"),
+    [
+        (ADA, "migration.self-reviewed", {"sql": {"sqlite": 5}}, ("show", REV)),
+        (ADA, "migration.self-reviewed", {"sql": {"sqlite": {"upgrade": 5}}}, ("plan", "--env", "production")),
+        (BOB, "apply.refused", {"environment": "staging", "gates": 5}, ("log",)),
+        (BOB, "apply.refused", {"environment": "staging", "gates": [5]}, ("log",)),
+    ],
+)
+def test_what_is_malformed_inside_takes_nothing_from_anybody(
+    siege: Siege, actor: str, kind: str, fields: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    siege.forger.attests(actor, kind, REV, **fields)
+    assert siege.shell.flow(*words, actor=BOB, code=None).code in (0, 1)
+
+
+@pytest.mark.fault("A21")
+def test_an_operator_without_a_host_takes_nothing_from_anybody(released: Siege) -> None:
+    released.forger.acts(DAN, "apply.intended", REV, "staging", str(uuid4()), operator={"pid": []})
+    released.shell.flow("status")
