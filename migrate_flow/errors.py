@@ -60,9 +60,13 @@ class ConfigError(UsageError):
 
 
 class ScriptError(UsageError):
-    """A migration script, or the revision graph, can't be used."""
+    """A migration script, or the revision graph, can't be used. rule: the lint rule that speaks of it, if one does."""
 
     code = "script"
+
+    def __init__(self, message: str, *, hint: str, where: str = "", rule: str = "") -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.rule = rule
 
 
 class IdentityError(UsageError):

@@ -13,11 +13,12 @@ import subprocess
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from migrate_flow.core.revision import SealedFile
+from migrate_flow.errors import UsageError
 from migrate_flow.services.ports import Author, Authorship
 
 LIMIT_S = 10.0
@@ -86,6 +87,21 @@ class Git:
             return bool(self._committed(self._place, [self._place.prefix + path]))
         except _NoAnswer:
             return False
+
+    def since(self, ref: str, files: Sequence[tuple[str, bytes]]) -> frozenset[str]:
+        """The paths of those files (path, content) that are not as where this branch left `ref`. Raises UsageError."""
+        self._end = time.monotonic() + self.limit_s
+        try:
+            place = self._place
+            told = self._ask("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}", folder=place.top)
+            left = self._ask("merge-base", told.decode().strip(), place.commit, folder=place.top)
+            then = self._committed(replace(place, commit=left.decode().strip()), [place.prefix + p for p, _ in files])
+        except _NoAnswer as error:
+            reason = str(error) if self._silent else "it is unknown here, or has no history in common with HEAD"
+            message = f"git can't tell what changed since {ref!r}: {reason}"
+            hint = "fetch it with its history (git fetch --unshallow), and name it as git does: origin/main"
+            raise UsageError(message, hint=hint, where="--since") from None
+        return frozenset(p for p, content in files if _blob(content, then.get(place.prefix + p, "")) is None)
 
     @cached_property
     def _place(self) -> _Place:

@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from pathlib import Path
 
-from migrate_flow.alembic_adapter.manifest import read_manifest
+from migrate_flow.alembic_adapter.manifest import read_manifest, read_sealed
 from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
 from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.core.graph import RevisionGraph
@@ -71,6 +71,10 @@ class Checkout:
                 f"{revision} is not in this checkout", hint="check out the branch that holds it", where=revision
             )
         return read_manifest(header, self.settings, self.root)
+
+    def source(self, path: str) -> bytes:
+        """One script's bytes, read now; path: relative to the root. Raises ScriptError."""
+        return read_sealed(str(self.root / path), path)
 
     def reread(self) -> Checkout:
         return Checkout(self.settings, self.root, imports=self.imports)

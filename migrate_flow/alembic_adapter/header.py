@@ -26,6 +26,7 @@ Evaluate = Callable[[bytes, str], tuple[object, object]]
 
 # An id is spliced into SQL as it is and stored in VARCHAR(32). Alembic itself refuses @ - + and : in it.
 _UNFIT = frozenset("'\"`\\:@+-")
+_COMPUTED, _CHARACTERS = "computed-header", "bidi-or-control-characters"  # rules of lint
 _SYMBOLS = frozenset({"head", "heads", "base"})
 _BODY = re.compile(rb"^(?:async\b|def\b|class\b|@)", re.M)
 # What Alembic's template makes: comments, docstring, plain imports, names set to None or a simple string.
@@ -75,8 +76,8 @@ def parse_script(source: bytes, path: str) -> ast.Module:
     return _parse(source, path)
 
 
-def _error(path: str, line: int, problem: str, hint: str) -> ScriptError:
-    return ScriptError(problem, hint=hint, where=f"{path}:{line}" if line else path)
+def _error(path: str, line: int, problem: str, hint: str, rule: str = "") -> ScriptError:
+    return ScriptError(problem, hint=hint, where=f"{path}:{line}" if line else path, rule=rule)
 
 
 def _check_bytes(source: bytes, path: str) -> str:
@@ -85,7 +86,7 @@ def _check_bytes(source: bytes, path: str) -> str:
         raise _error(path, 0, "the file is over 1 MiB", "move the data that it carries into a file of its own")
     if b"\0" in source:
         line = source.count(b"\n", 0, source.index(b"\0")) + 1
-        raise _error(path, line, "the file holds a NUL byte", "save it as UTF-8 text")
+        raise _error(path, line, "the file holds a NUL byte", "save it as UTF-8 text", _CHARACTERS)
     end = source.find(b"\n", source.find(b"\n") + 1)
     if source.isascii() and b"coding" not in source[: end if end >= 0 else None]:
         return "utf-8"
@@ -94,11 +95,10 @@ def _check_bytes(source: bytes, path: str) -> str:
         source.decode(encoding)
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
-        raise _error(path, line, f"the file is not {error.encoding} text", "save it as UTF-8") from None
+        raise _error(path, line, f"the file is not {error.encoding} text", "save it as UTF-8", "not-utf8") from None
     except (SyntaxError, LookupError, UnicodeError):
-        raise _error(
-            path, 1, "the file is not UTF-8, and declares no encoding that Python knows", "save it as UTF-8"
-        ) from None
+        problem = "the file is not UTF-8, and declares no encoding that Python knows"
+        raise _error(path, 1, problem, "save it as UTF-8", "not-utf8") from None
     return encoding
 
 
@@ -164,7 +164,7 @@ def _assigned(tree: ast.Module, path: str) -> dict[str, ast.expr]:
                 bound = _bound(node)
         for name in NAMES & bound:
             hint = f'assign it once, as a literal: {name} = "…"; it is read without running the script'
-            raise _error(path, node.lineno, f"{name} is computed", hint)
+            raise _error(path, node.lineno, f"{name} is computed", hint, _COMPUTED)
     return values
 
 
@@ -232,10 +232,11 @@ def _kind(node: ast.expr) -> str:
 def _revision_id(node: ast.expr, path: str) -> str:
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         problem = f"revision is {_kind(node)}, not a string"
-        raise _error(path, node.lineno, problem, 'write it as a literal: revision = "…"')
+        raise _error(path, node.lineno, problem, 'write it as a literal: revision = "…"', _COMPUTED)
     problem = id_problem(node.value)
     if problem:
-        raise _error(path, node.lineno, problem, "give the revision an id such as 3f2a91c04d7e, and rename its file")
+        hint = "give the revision an id such as 3f2a91c04d7e, and rename its file"
+        raise _error(path, node.lineno, problem, hint, "revision-id-format")
     return node.value
 
 
@@ -256,7 +257,7 @@ def _parents(node: ast.expr, path: str) -> tuple[str, ...]:
     parents = _strings(node)
     if parents is None:
         problem = f"down_revision is {_kind(node)}, not None, a string or a tuple of strings"
-        raise _error(path, node.lineno, problem, 'write it as a literal: down_revision = "…"')
+        raise _error(path, node.lineno, problem, 'write it as a literal: down_revision = "…"', _COMPUTED)
     return parents
 
 
@@ -282,9 +283,9 @@ def _unknown(name: str, node: ast.expr, path: str, may_help: bool) -> ScriptErro
     kind = _kind(node)
     if kind == "an expression" and may_help:
         hint = 'write a literal, or set graph = "import" under [project] in migrate-flow.toml'
-        return _error(path, node.lineno, f"{path} needs an import: its {name} is an expression", hint)
+        return _error(path, node.lineno, f"{path} needs an import: its {name} is an expression", hint, _COMPUTED)
     hint = f'write it as a literal: {name} = "…"'
-    return _error(path, node.lineno, f"{name} is {kind}, not None, a string or a tuple of strings", hint)
+    return _error(path, node.lineno, f"{name} is {kind}, not None, a string or a tuple of strings", hint, _COMPUTED)
 
 
 def _check_labels(labels: tuple[str, ...], values: dict[str, ast.expr], path: str) -> None:

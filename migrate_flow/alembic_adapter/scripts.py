@@ -21,6 +21,9 @@ from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.errors import ScriptError
 
+# The lint rules that speak of what is found here; a problem without one is `unusable-script`.
+_OUTSIDE, _CHARACTERS = "symlink-outside", "bidi-or-control-characters"
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptTree:
@@ -63,7 +66,7 @@ def _files(settings: AlembicSettings, root: str) -> Iterator[tuple[str, ScriptEr
         folder = os.path.realpath(location)
         if os.path.isdir(folder) and not _place(folder, root):
             hint = "move migrate-flow.toml up to a folder that holds both"
-            yield str(location), ScriptError("the version location lies outside the project", hint=hint)
+            yield str(location), ScriptError("the version location lies outside the project", hint=hint, rule=_OUTSIDE)
             continue
         for path, error in _listed(folder, settings.recursive):
             if path not in seen:
@@ -108,22 +111,23 @@ def _shown(path: str, root: str) -> str:
 def _refused(path: str, root: str) -> ScriptError | None:
     if not _place(path, root):
         hint = "put the script itself into the folder"
-        return ScriptError("this is a link to a file outside the project", hint=hint)
+        return ScriptError("this is a link to a file outside the project", hint=hint, rule=_OUTSIDE)
     if not path[len(root) :].isprintable():
         hint = "rename it: the name would be part of what is signed"
-        return ScriptError("the file's name holds characters that can't be shown", hint=hint)
+        return ScriptError("the file's name holds characters that can't be shown", hint=hint, rule=_CHARACTERS)
     return None
 
 
 def _problem(path: str, error: ScriptError) -> ScriptProblem:
     line = error.where.rpartition(":")[2]
     shown = path if path.isprintable() else ascii(path)[1:-1]
-    return ScriptProblem(shown, int(line) if line.isdigit() else 0, error.message, error.hint)
+    return ScriptProblem(shown, int(line) if line.isdigit() else 0, error.message, error.hint, rule=error.rule)
 
 
 def _twice(first: Revision, second: Revision) -> ScriptProblem:
     problem = f"revision {first.id} is declared here and in {first.path}"
-    return ScriptProblem(second.path, 0, problem, "give one of the two files another id", first.id)
+    hint = "give one of the two files another id"
+    return ScriptProblem(second.path, 0, problem, hint, first.id, "duplicate-revision")
 
 
 def _linked(found: dict[str, Revision], problems: list[ScriptProblem]) -> ScriptTree:
@@ -137,7 +141,7 @@ def _linked(found: dict[str, Revision], problems: list[ScriptProblem]) -> Script
     for id_, revision in found.items():
         if used := [p for p in graph.parents(id_) if p in stuck and id_ not in stuck]:
             problem = f"it stands on {used[0]}, which is part of a cycle"
-            problems.append(ScriptProblem(revision.path, 0, problem, f"correct {found[used[0]].path}", id_))
+            problems.append(ScriptProblem(revision.path, 0, problem, f"correct {found[used[0]].path}", id_, "cycle"))
     problems += _label_clashes(found)
     return ScriptTree({id_: r for id_, r in found.items() if id_ not in stuck}, tuple(problems))
 
@@ -149,14 +153,14 @@ def _cycle(revision: Revision, graph: RevisionGraph, stuck: set[str]) -> ScriptP
         way.append(next(p for p in graph.parents(way[-1]) if p in stuck))
     problem = f"revision {revision.id} stands on itself: {' → '.join(way)}"
     hint = "correct the down_revision or depends_on of one of them"
-    return ScriptProblem(revision.path, 0, problem, hint, revision.id)
+    return ScriptProblem(revision.path, 0, problem, hint, revision.id, "cycle")
 
 
 def _missing(revision: Revision, parent: str) -> ScriptProblem:
     name = "down_revision" if parent in revision.down_revision else "depends_on"
     hint = f"restore that script (git log --all --oneline -S {shlex.quote(parent)}), or correct {name}"
     problem = f"its {name} {parent!a} is declared by no usable script"
-    return ScriptProblem(revision.path, 0, problem, hint, revision.id)
+    return ScriptProblem(revision.path, 0, problem, hint, revision.id, "missing-parent")
 
 
 def _label_clashes(found: dict[str, Revision]) -> Iterator[ScriptProblem]:

@@ -76,6 +76,10 @@ class SealedDirectory(ScriptDirectory):
     env_py: bytes
     digests: dict[str, str]
 
+    def upgrade_steps(self, revision: str, heads: tuple[str, ...]) -> list[Any]:
+        # The one private call into Alembic's planner lives here and nowhere else.
+        return list(self._upgrade_revs(revision, heads))  # type: ignore[arg-type]
+
     def run_env(self) -> None:
         execute(self.env_py, str(Path(self.dir, "env.py")), "env_py")
 

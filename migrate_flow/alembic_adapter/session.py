@@ -95,6 +95,15 @@ class Session:
 
         self._run_env(once, frame)
 
+    def run_together(self, revision: str) -> None:
+        """Everything up to a revision in one run, as `alembic upgrade` does it: for scratch databases alone."""
+
+        def all_of_them(heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
+            self._refuse_surprises(context, calls=0)
+            return self._directory.upgrade_steps(revision, heads)
+
+        self._run_env(all_of_them, None)
+
     def may_retry(self, error: BaseException) -> bool:
         # A lock may be met on our own connection too, which tells it in its own words.
         return self._dialect.may_retry(error) or (

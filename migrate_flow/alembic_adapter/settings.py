@@ -52,6 +52,7 @@ class AlembicSettings:
     prepend_sys_path: tuple[Path, ...]
     sqlalchemy_url: str | None = field(repr=False)
     digest: str
+    file_template: str = ""  # as Alembic would fill it in, empty for its default
 
 
 def read_settings(file: Path, section: str = "alembic") -> AlembicSettings:
@@ -79,6 +80,7 @@ def read_settings(file: Path, section: str = "alembic") -> AlembicSettings:
         prepend_sys_path=prepended,
         sqlalchemy_url=sources.url(),
         digest=sources.digest,
+        file_template=sources.text("file_template"),
     )
 
 

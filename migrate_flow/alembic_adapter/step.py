@@ -138,8 +138,7 @@ class StepRun:
         step, revisions = self._step, self._directory.revision_map
         if step.direction == "downgrade":
             return [MigrationStep.downgrade_from_script(revisions, self._directory.get_revision(step.revision))]
-        # The one private call into Alembic's planner lives here and nowhere else.
-        steps = self._directory._upgrade_revs(step.revision, heads)  # type: ignore[arg-type]
+        steps = self._directory.upgrade_steps(step.revision, heads)
         if [found.revision.revision for found in steps] != [step.revision]:
             names = ", ".join(found.revision.revision for found in steps) or "nothing"
             raise TargetError(f"Alembic would run {names} instead of {step.revision}", hint="migrate-flow doctor")

@@ -16,7 +16,9 @@ from migrate_flow.git import Git
 from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
 from migrate_flow.services.detached import Apart
+from migrate_flow.services.lint import Project
 from migrate_flow.services.ports import Signer, Target
+from migrate_flow.services.rehearse import Rehearser
 from migrate_flow.services.workspace import Workspace
 
 
@@ -51,6 +53,22 @@ def checkout(config: Config) -> Checkout:
 
 def runner(config: Config, scripts: Checkout) -> AlembicRunner:
     return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)
+
+
+def rehearser(config: Config, scripts: Checkout) -> Rehearser:
+    from migrate_flow.bootstrap.rehearsals import ScratchRehearser
+
+    return ScratchRehearser(config, scripts)
+
+
+def lint_project(path: Path | None, *, squawk: bool) -> Project:
+    """What lint needs, the ledger apart, which is not opened. Raises ConfigError."""
+    from migrate_flow import squawk as program
+
+    config = load_config(path)
+    scripts = checkout(config)
+    asked = program if squawk else None
+    return Project(config, scripts, scripts.source, Git(config.root).since, asked, scripts.settings.file_template)
 
 
 def open_ledger(config: Config) -> LedgerStore:

@@ -24,6 +24,9 @@ class Globals:
 
 As = Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose key signs.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
+FindingsFormat = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="table, json, sarif, github, gitlab or junit.")
+]
 Output = Annotated[
     Path | None,
     typer.Option(

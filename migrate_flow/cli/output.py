@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,17 +18,21 @@ from migrate_flow.cli.options import Globals
 from migrate_flow.cli.paths import write_atomically
 from migrate_flow.core.document import Document
 from migrate_flow.core.redaction import redact
-from migrate_flow.core.text import safe
+from migrate_flow.core.text import safe, shortened
 from migrate_flow.errors import MigrateFlowError, UsageError
 
+_REPEATED = 80  # characters of a huge input
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+_ENDLESS = re.compile(rf"[^\s/'\"`]{{{_LONGEST_NAME + 1},}}")
 FORMATS = ("table", "json")
+FORMATS_OF_FINDINGS = ("sarif", "github", "gitlab", "junit")
 
 
 def emit(ctx: typer.Context, document: Document, name: str = "table", output: Path | None = None) -> None:
     """Show a document; a closed stdout never changes what was done. Raises UsageError."""
     from migrate_flow.formats import Medium, render
 
-    check_format(name)
+    check_format(name, findings="findings" in document.data)
     if output is not None:
         buffer = io.StringIO()
         render(document, name, Medium(buffer))
@@ -48,10 +54,12 @@ def _give_up(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def check_format(name: str) -> None:
-    """Before anything is done: a format that does not exist must not be found out afterwards."""
-    if name not in FORMATS:
-        raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(FORMATS)}", where="--format")
+def check_format(name: str, *, findings: bool = False) -> None:
+    """Before anything is done: a format that does not exist must not be found out afterwards. findings: whether the
+    command reports some."""
+    known = (*FORMATS, *FORMATS_OF_FINDINGS) if findings else FORMATS
+    if name not in known:
+        raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(known)}", where="--format")
 
 
 def width(stream: TextIO) -> int:
@@ -73,9 +81,21 @@ def note(text: str) -> None:
         _give_up(sys.stderr)
 
 
-def show_error(error: MigrateFlowError, *, as_json: bool) -> None:
-    """One error, in the promised form: text on stderr, or JSON on stdout and nothing else."""
-    message, hint, where = (redact(text) for text in (error.message, error.hint, str(error.where)))
+def _without_bulk(text: str, words: Sequence[str]) -> str:
+    """What an error repeats of a huge input is cut: no name, key or path that anything takes is as long as that."""
+    for word in words:
+        for given in (word.strip().rstrip("/"), word.partition("=")[2].strip().rstrip("/")):
+            if len(given) > (_LONGEST_PATH if "/" in given else _LONGEST_NAME):
+                cut = shortened(given, _REPEATED)
+                for form in (given, given.lower(), repr(given)[1:-1], ascii(given)[1:-1]):
+                    text = text.replace(form, cut)
+    return _ENDLESS.sub(lambda found: shortened(found[0], _REPEATED), text)
+
+
+def show_error(error: MigrateFlowError, *, as_json: bool, words: Sequence[str] = ()) -> None:
+    """One error, in the promised form: text on stderr, or JSON on stdout and nothing else. words: of the command."""
+    parts = (error.message, error.hint, str(error.where))
+    message, hint, where = (_without_bulk(redact(text), words) for text in parts)
     if as_json:
         import json
 

@@ -14,6 +14,7 @@ from migrate_flow.cli.output import check_format
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
     from migrate_flow.services.detached import Apart
+    from migrate_flow.services.lint import Project
     from migrate_flow.services.workspace import Workspace
 
 
@@ -37,6 +38,14 @@ def without_ledger(ctx: typer.Context, actor: str = "", format_name: str = "tabl
     check_format(format_name)
     given = options(ctx)
     return wiring.apart(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+
+
+def lint_project(ctx: typer.Context, format_name: str = "table", *, squawk: bool = True) -> Project:
+    """What the static rules need, the ledger apart. Raises ConfigError, UsageError."""
+    from migrate_flow.bootstrap import wiring
+
+    check_format(format_name, findings=True)
+    return wiring.lint_project(options(ctx).config, squawk=squawk)
 
 
 def config(ctx: typer.Context) -> Config:

@@ -41,6 +41,8 @@ def policy_document(file: File) -> dict[str, Any]:
             "severity": dict(lint.severity),
             "plugins": list(lint.plugins),
             "drift_ignore": list(lint.drift_ignore),
+            **({"revision_pattern": lint.revision_pattern} if lint.revision_pattern else {}),
+            **({"constraint_names": dict(lint.constraint_names)} if lint.constraint_names else {}),
         },
         "environments": [_environment(name, value) for name, value in file.environments.items()],
     }

@@ -171,6 +171,14 @@ class Lint(Table):
     )
     severity: dict[Rule, Severity] = Field({}, description="Severity by rule: error, warning, info or off.")
     plugins: tuple[Module, ...] = Field((), strict=False, description="Dotted modules with rules of one's own.")
+    revision_pattern: Expression | None = Field(
+        None, description="A regular expression for the ids of revisions. Without it: whatever Alembic takes."
+    )
+    constraint_names: dict[Literal["pk", "fk", "uq", "ix", "ck"], Expression] = Field(
+        {},
+        description="What constraints and indexes are called: a regular expression by their kind, with {table} for the "
+        "table's name.",
+    )
     drift_ignore: tuple[Line, ...] = Field((), strict=False, description="Objects (globs) that drift passes over.")
 
 

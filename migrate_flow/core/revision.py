@@ -31,13 +31,17 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class ScriptProblem:
-    """A file in a version location that can't be used, and why. line is 0 where it is not known."""
+    """A file in a version location that can't be used, and why. line is 0 where it is not known.
+
+    rule: the lint rule that speaks of it, empty for `unusable-script`.
+    """
 
     path: str
     line: int
     problem: str
     hint: str
     revision: str = ""
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
