@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Engine
 
 from migrate_flow.core.facts import Activity
+from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects.tables import TargetTables
 
 
@@ -88,6 +89,15 @@ class Dialect(Protocol):
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
         """A few names of tables and views that are not ours."""
+        ...
+
+    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+        """The schema as it is, without our own tables. leave_out: Alembic's version tables, ``schema.`` before the
+        name or not. It may run inside a migration's transaction, and leaves the session as it was."""
+        ...
+
+    def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
+        """Exact counts of all tables but ours, by the names that a snapshot has: for scratch databases."""
         ...
 
     def prepare(self, connection: Connection) -> None:

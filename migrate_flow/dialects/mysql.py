@@ -15,8 +15,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, pool
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from migrate_flow.core.facts import Activity
+from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import mysql_locks as locks
-from migrate_flow.dialects import mysql_text
+from migrate_flow.dialects import mysql_text, snapshot_mysql
 from migrate_flow.dialects.contention import within
 from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
@@ -108,6 +109,12 @@ class Mysql:
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
         return tuple(connection.exec_driver_sql(_FOREIGN_TABLES).scalars())
+
+    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+        return snapshot_mysql.take(connection, leave_out=leave_out)
+
+    def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
+        return snapshot_mysql.row_counts(connection, leave_out=leave_out)
 
     def prepare(self, connection: Connection) -> None:
         locks.HOLDER.create(connection, checkfirst=True)

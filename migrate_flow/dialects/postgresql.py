@@ -13,7 +13,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, pool
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from migrate_flow.core.facts import Activity
+from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import postgresql_locks as locks
+from migrate_flow.dialects import snapshot_postgresql
 from migrate_flow.dialects.dialect import Begun, StepFrame, mentioned
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.interrupt import at_signals
@@ -86,6 +88,12 @@ class Postgresql:
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
         rows = connection.exec_driver_sql(_FOREIGN_TABLES)
         return tuple(row[0].removeprefix("public.") for row in rows)
+
+    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+        return snapshot_postgresql.take(connection, leave_out=leave_out)
+
+    def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
+        return snapshot_postgresql.row_counts(connection, leave_out=leave_out)
 
     def prepare(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")

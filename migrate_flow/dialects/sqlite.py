@@ -15,7 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, pool
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from migrate_flow.core.facts import Activity
-from migrate_flow.dialects import filelock
+from migrate_flow.core.snapshot import Snapshot
+from migrate_flow.dialects import filelock, snapshot_sqlite
 from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import PREFIX, TargetTables
@@ -79,6 +80,12 @@ class Sqlite:
         )
         rows = connection.exec_driver_sql(query, (PREFIX.replace("_", "\\_") + "%",))
         return tuple(row[0] for row in rows)
+
+    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+        return snapshot_sqlite.take(connection, leave_out=leave_out)
+
+    def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
+        return snapshot_sqlite.row_counts(connection, leave_out=leave_out)
 
     def prepare(self, connection: Connection) -> None:
         """Nothing: names with a prefix need no schema."""

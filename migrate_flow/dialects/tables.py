@@ -196,6 +196,14 @@ class TargetTables:
         """The one with the highest position in this ledger."""
         return self._read_receipt(connection, self.receipt.c.ledger == ledger)
 
+    def upgrades(self, connection: Connection) -> frozenset[tuple[str, str, str]]:
+        """(attempt, revision, manifest) of every final receipt of an upgrade; empty where the table is missing."""
+        if not _is_there(connection, self.receipt):
+            return frozenset()
+        kept = self.receipt.c
+        query = select(kept.attempt, kept.revision, kept.manifest).where(kept.final, kept.direction == "upgrade")
+        return frozenset((row.attempt, row.revision, row.manifest) for row in connection.execute(query))
+
     def _read_receipt(self, connection: Connection, meant: ColumnElement[bool]) -> Receipt | None:
         if not _is_there(connection, self.receipt):
             return None
