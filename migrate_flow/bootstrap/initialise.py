@@ -171,6 +171,7 @@ class InitTools:
         self.heads: LocalHeads | None = None  # of the ledger that was created
 
     def key(self, person: str, store: str) -> tuple[str, str]:
+        self._ring.require_sound()
         found = next((key for key in self._ring.local if key.person == person), None)
         found = found or self._ring.create(person, store)
         return found.public_key, found.where
@@ -188,7 +189,8 @@ class InitTools:
         try:
             history = fold(old.open().entries(), SshsigVerifier().key_of)
         except (LedgerError, ValueError, KeyError, TypeError):
-            seen = local_heads(config.root, old.describe()).newest()
+            heads = local_heads(config.root, old.describe())
+            seen = heads.of(config.ledger.id) or heads.newest()
             if seen is None or seen.ledger != config.ledger.id:
                 raise
             return seen.ledger, seen.head  # it is gone or broken: what this machine saw of it last

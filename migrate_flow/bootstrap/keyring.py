@@ -35,6 +35,14 @@ class KeySigner:
         return self._sign(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A key that exists in memory alone until it is kept. keep: raises IdentityError, ConfigError."""
+
+    public_key: str
+    keep: Callable[[], None]
+
+
 class SshsigVerifier:
     """Implements `Verifier`. Functions as they are: another process gets them by name, and imports no more."""
 
@@ -55,8 +63,26 @@ class KeyRing:
         self._asks = asks
 
     @cached_property
+    def _looked(self) -> tuple[Found, IdentityError | None]:
+        try:
+            return keys.available(project_root=self.root, environ=os.environ, keyring=_KEYRING), None
+        except IdentityError as error:
+            here, tried = keys.available(project_root=self.root, environ=None, keyring=_KEYRING)
+            return (here, [f"{error.where} ({error.message})", *tried]), error
+
+    @property
     def _found(self) -> Found:
-        return keys.available(project_root=self.root, environ=os.environ, keyring=_KEYRING)
+        return self._looked[0]
+
+    @property
+    def broken(self) -> IdentityError | None:
+        """What is wrong with the environment's key. Who only reads needs none; whoever signs is refused."""
+        return self._looked[1]
+
+    def require_sound(self) -> None:
+        """Raises IdentityError where the environment's key can't be used: another one would sign as somebody else."""
+        if self.broken is not None:
+            raise self.broken
 
     @cached_property
     def _agent(self) -> agent.Agent:
@@ -83,8 +109,25 @@ class KeyRing:
 
     def create(self, person: str, store: str) -> LocalKey:
         """store: ``keyring``, ``file``, ``project``, or empty for the keyring where there is one, else a file."""
-        chosen = store or ("file" if credentials.usable() else "keyring")
-        return keys.create(person, chosen, project_root=self.root, keyring=_KEYRING)
+        return keys.create(person, store or _usual_store(), project_root=self.root, keyring=_KEYRING)
+
+    def prepare(self, person: str, store: str) -> Prepared:
+        """As `create`, but nothing is kept before that is asked for."""
+        chosen, new = store or _usual_store(), keys.NewKey()
+        keys.require_room(person, chosen, project_root=self.root)
+
+        def keep() -> None:
+            keys.create(person, chosen, project_root=self.root, keyring=_KEYRING, new=new)
+
+        return Prepared(new.public_key, keep)
+
+    def room(self, person: str) -> str:
+        """A store in which another key of this person can be made; empty if there is none."""
+        for store in (_usual_store(), *(["project"] if self.root else [])):
+            with contextlib.suppress(IdentityError):
+                keys.require_room(person, store, project_root=self.root)
+                return store
+        return ""
 
     def signer(self, key: LocalKey, person: str) -> KeySigner:
         """Raises IdentityError, ConfigError for a keyring that can't be asked."""
@@ -110,7 +153,9 @@ class KeyRing:
         return email if email in owners else ""
 
     def signer_for(self, person: str, policy: Policy, *, revoked: Collection[str] = ()) -> KeySigner:
-        """Raises IdentityError: nobody named, no key, another person's key, none that is not revoked."""
+        """Raises IdentityError: a broken key in the environment, nobody named, no key, another person's key, none that
+        is not revoked."""
+        self.require_sound()
         if not person:
             raise self._nobody(policy, revoked)
         if fixed := self._fixed:
@@ -197,6 +242,10 @@ class KeyRing:
             hint=f"migrate-flow keys new {person}; then migrate-flow people add {person} --role ROLE --key 'KEY'",
             where="--as",
         )
+
+
+def _usual_store() -> str:
+    return "file" if credentials.usable() else "keyring"
 
 
 def proposed_policy(path: Path | None) -> Policy | None:

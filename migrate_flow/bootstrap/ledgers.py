@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrate_flow.config.load import Config
 from migrate_flow.config.urls import flaw
+from migrate_flow.core.chain import SeenHead
 from migrate_flow.errors import BusyError, ConfigError, LedgerError, UsageError
 from migrate_flow.heads import LocalHeads
 from migrate_flow.ledger import store
@@ -16,6 +17,7 @@ from migrate_flow.ledger.schema import NONE_YET
 from migrate_flow.ledger.store import LedgerStore, Upgraded
 from migrate_flow.services.copy_ledger import Copied
 from migrate_flow.services.copy_ledger import copy as copy_rows
+from migrate_flow.services.ports import Ledger
 
 WHERE = "[ledger] url"
 SCHEMES = ("sqlite", "postgresql")
@@ -69,6 +71,17 @@ def local_heads(root: Path, where: str) -> LocalHeads:
     return LocalHeads(where if "://" in where else str((root / where).absolute()))
 
 
+def seen_heads(config: Config, ledger: Ledger) -> list[SeenHead]:
+    """What this machine saw of a ledger, in its place and in any. Never raises."""
+    heads = local_heads(config.root, ledger.describe())
+    named = config.ledger.id
+    with suppress(LedgerError, ValueError, LookupError, TypeError, AttributeError):  # whatever its first entry is
+        named = named or str(ledger.at([1])[0].predicate["ledger"])
+    here, anywhere = heads.newest(), heads.of(named)
+    found = [note for note in (here, anywhere) if note is not None]
+    return found[:1] if len({note.head for note in found}) == 1 else found
+
+
 @dataclass(frozen=True, slots=True)
 class CopiedTo:
     """source, destination: as messages name them. url: as it was given, for the configuration."""
@@ -100,18 +113,16 @@ def require_usable(url: str, project: str, command: str, where: str) -> None:
 
 
 def _require_same_past(config: Config, source: LedgerStore) -> None:
-    """What was seen of a ledger is kept by its place: a copy of one that was cut off would begin without a past."""
-    seen = local_heads(config.root, source.describe()).newest()
-    if seen is None:
-        return
-    here = source.at([seen.head.seq])
-    if not here or here[0].hash != seen.head.hash:
-        raise LedgerError(
-            f"the ledger can't be trusted: this machine saw entry {seen.head.seq} as sha256:{seen.head.hash[:12]}…, "
-            "which it does not hold",
-            hint="restore the newest ledger, then migrate-flow ledger verify",
-            where=source.describe(),
-        )
+    """A ledger that was cut off is not copied: on another machine, nobody has seen more of it."""
+    for seen in seen_heads(config, source):
+        here = source.at([seen.head.seq])
+        if not here or here[0].hash != seen.head.hash:
+            raise LedgerError(
+                f"the ledger can't be trusted: this machine saw entry {seen.head.seq} as "
+                f"sha256:{seen.head.hash[:12]}…, which it does not hold",
+                hint="restore the newest ledger, then migrate-flow ledger verify",
+                where=source.describe(),
+            )
 
 
 def literal_hint(project: str) -> str:

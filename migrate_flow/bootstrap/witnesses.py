@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrate_flow.bootstrap.ledgers import local_heads
+from migrate_flow.bootstrap.ledgers import seen_heads
 from migrate_flow.bootstrap.wiring import target
 from migrate_flow.config.load import Config
 from migrate_flow.core.chain import Head
@@ -12,10 +12,8 @@ from migrate_flow.services.verify_ledger import Seen
 
 def witnesses(config: Config, ledger: Ledger) -> tuple[list[Seen], list[str]]:
     """The heads that they saw, and who could not be asked, in sentences. Changes nothing."""
-    seen, silent = [], []
-    own = local_heads(config.root, ledger.describe()).newest()
-    if own is not None:
-        seen.append(Seen("this machine's note", own.head))
+    seen = [Seen("this machine's note", note.head) for note in seen_heads(config, ledger)]
+    silent = []
     for name in config.environments:
         looked = target(config, name, "").observe()
         receipt, identity = looked.receipt, looked.identity

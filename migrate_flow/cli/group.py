@@ -99,13 +99,13 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         for line in redact("".join(traceback.format_exception(error))).splitlines():
             note(line)
     if isinstance(error, MigrateFlowError):
-        show_error(error, as_json=as_json)
+        show_error(error, as_json=as_json, words=words)
         return error.exit_code
     if isinstance(error, NoArgsIsHelpError):
         sys.stderr.write(error.format_message() + "\n")
         return UsageError.exit_code
     if isinstance(error, (ClickException, TyperException)):
-        show_error(_usage(error), as_json=as_json)
+        show_error(_usage(error), as_json=as_json, words=words)
         return UsageError.exit_code
     if isinstance(error, Terminated):
         note("terminated")
@@ -115,9 +115,9 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         return INTERRUPTED
     if isinstance(error, OSError) and error.filename:
         hint = "see that the file or folder is there, and that you may use it"
-        show_error(UsageError(f"{error.filename}: {error.strerror}", hint=hint), as_json=as_json)
+        show_error(UsageError(f"{error.filename}: {error.strerror}", hint=hint), as_json=as_json, words=words)
         return UsageError.exit_code
-    show_error(_bug(error), as_json=as_json)
+    show_error(_bug(error), as_json=as_json, words=words)
     return BUG
 
 

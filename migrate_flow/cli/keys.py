@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.options import As, Format, Output, Why
-from migrate_flow.cli.output import check_format, emit
+from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import options, project_root, workspace
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Signing keys on this machine.")
@@ -39,6 +39,8 @@ def list_(ctx: typer.Context, format_name: Format = "table", output: Output = No
     check_format(format_name)
     ring = keyring.KeyRing(project_root(ctx))
     known, tried = ring.known(keyring.proposed_policy(options(ctx).config))
+    if ring.broken is not None:
+        note(f"! {ring.broken.where}: {ring.broken.message}; nothing is signed until that is mended")
     found = [(key.person, key.public_key, key.fingerprint, key.where, key.store) for key in known]
     emit(ctx, project.keys(found, tried), format_name, output)
 
@@ -58,10 +60,12 @@ def revoke(
     output: Output = None,
 ) -> None:
     """Take a lost or stolen key out of use, as its holder or a policy-admin."""
+    from migrate_flow.bootstrap import keyring
     from migrate_flow.services.revoke_key import revoke_key
     from migrate_flow.views import governance
 
-    done = revoke_key(workspace(ctx, actor, format_name), fingerprint, why, since)
+    room = keyring.KeyRing(project_root(ctx)).room
+    done = revoke_key(workspace(ctx, actor, format_name), fingerprint, why, since, room)
     emit(ctx, governance.key_revoked(done), format_name, output)
 
 

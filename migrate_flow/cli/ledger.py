@@ -34,6 +34,7 @@ def verify(
     """Prove chain, signatures, authority and artifacts from the stored bytes. Exit 4 if anything is wrong."""
     from migrate_flow.bootstrap import keyring, wiring
     from migrate_flow.bootstrap.witnesses import witnesses
+    from migrate_flow.services.entry_times import ahead
     from migrate_flow.services.verify_ledger import parse_head
     from migrate_flow.services.verify_ledger import verify as check
     from migrate_flow.views import project
@@ -53,6 +54,8 @@ def verify(
         seen=seen,
         since=head,
     )
+    for text in ahead(store, report.latest, wiring.now()):
+        note(f"! {text}")
     emit(ctx, project.verified(report), format_name, output)
     raise typer.Exit(0 if report.ok else 4)
 

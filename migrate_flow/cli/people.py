@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,11 +45,10 @@ def add(
     settings, person = config(ctx), _person(email)
     if not (role or key or new_key):
         raise UsageError("name a role or a key", hint=f"migrate-flow people add {person} --role developer --key 'KEY'")
-    people.add(settings, person, role or (), key or ())
-    keys = [*(key or ())]
-    if new_key:
-        keys.append(keyring.KeyRing(project_root(ctx)).create(person, store).public_key)
-    _finish(ctx, "people-add", people.add(settings, person, role or (), keys), record, actor, format_name, output)
+    made = keyring.KeyRing(project_root(ctx)).prepare(person, store) if new_key else None
+    keys = [*(key or ()), *([made.public_key] if made else [])]
+    done = people.add(settings, person, role or (), keys)
+    _finish(ctx, "people-add", done, record, actor, format_name, output, made.keep if made else None)
 
 
 @group.command()
@@ -97,18 +98,32 @@ def _person(email: str) -> str:
 
 
 def _finish(
-    ctx: typer.Context, name: str, done: Edited, record: bool, actor: str, format_name: str, output: Path | None
+    ctx: typer.Context,
+    name: str,
+    done: Edited,
+    record: bool,
+    actor: str,
+    format_name: str,
+    output: Path | None,
+    keep: Callable[[], None] | None = None,
 ) -> None:
-    """Write the file, sign it if that is wished for, and show what became of it."""
+    """Write the file, sign it if that is wished for, and show what became of it. keep: keeps the person's new key.
+
+    Who may not sign it is refused before anything is written.
+    """
     from migrate_flow.services import policy
     from migrate_flow.views import governance
 
-    settings = config(ctx)
-    write_atomically(settings.path, done.text)
-    report = None
-    if record:
+    settings, report = config(ctx), None
+    space = workspace(ctx, actor or options(ctx).actor) if record else None
+    if space is not None:
+        policy.require_recordable(space, done.config.policy)
+    if keep is not None:
+        keep()
+    write_atomically(settings.path, done.config.text)
+    if space is not None:
         try:
-            report = policy.record(workspace(ctx, actor or options(ctx).actor))
+            report = policy.record(replace(space, config=done.config))
         except BaseException:
             write_atomically(settings.path, settings.text)  # all or nothing: the command was to do both
             raise

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from migrate_flow.cli.output import note, width
 from migrate_flow.core.redaction import redact
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from migrate_flow.services.ports import Running
     from migrate_flow.services.progress import Progress
-    from migrate_flow.services.run import Report
 
+R = TypeVar("R")
 PLAIN_EVERY_S = 15.0
 REDRAWN_A_SECOND = 4
 
 
-def drain(events: Generator[Progress, None, Report]) -> Report:
+def drain(events: Generator[Progress, None, R]) -> R:
     """Runs the act to its end and returns its report. What interrupts the drawing is thrown into the act."""
     with ExitStack() as drawing:
         try:
@@ -40,7 +40,7 @@ def drain(events: Generator[Progress, None, Report]) -> Report:
                 else:
                     event = next(events)
         except StopIteration as end:
-            report: Report = end.value
+            report: R = end.value
             return report
 
 
@@ -51,10 +51,20 @@ def _draw(event: Progress) -> None:
             note(f"settled an interrupted attempt on {event.revision}: {event.outcome}")
         case "started":
             note(f"{place}  {event.message} …")
+        case "built":
+            _passing(f"{event.message} ({event.revision})")
         case "retried":
             note(f"{place}  {event.message}")
         case _:
             note(f"{place}  {event.outcome} in {event.duration_s:.2f} s")
+
+
+def _passing(text: str) -> None:
+    """What is over at once: on a terminal one line that gives way to the next; said nowhere else."""
+    if sys.stderr.isatty():
+        with suppress(OSError):
+            sys.stderr.write(f"\r\x1b[2K{safe(redact(text))[: max(20, width(sys.stderr) - 1)]}\r")
+            sys.stderr.flush()
 
 
 def _alive(event: Progress) -> AbstractContextManager[None]:

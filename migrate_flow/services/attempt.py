@@ -124,7 +124,7 @@ def _until_it_ends(
         if not again or error is None or tries > retries:
             break
         pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
-        said = f"{_cause(error)}; trying again in {pause:.1f} s ({tries} of {retries})"
+        said = f"{cause(error)}; trying again in {pause:.1f} s ({tries} of {retries})"
         ended = yield from _told(Progress("retried", step.revision, said))
         ended = ended or _pause(pause)
         if ended is not None:
@@ -260,25 +260,25 @@ def _record(
     kind = _KINDS[outcome]
     if outcome is Outcome.APPLIED and step.direction == "downgrade":
         outcome = Outcome.ROLLED_BACK
-    cause = _cause(error) if error is not None else ""
-    if outcome is Outcome.FAILED and not cause:
-        cause = "env.py ended without an error, but nothing was committed"
+    why = cause(error) if error is not None else ""
+    if outcome is Outcome.FAILED and not why:
+        why = "env.py ended without an error, but nothing was committed"
     if outcome is Outcome.PARTIAL:
-        cause = cause or evidence.reason
-    if tries > 1 and cause:
-        cause = f"{cause} (tried {tries} times)"
+        why = why or evidence.reason
+    if tries > 1 and why:
+        why = f"{why} (tried {tries} times)"
     fields = {
         **outcome_fields(work.environment, work.identity.uuid, attempt, evidence),
         "duration_ms": round(duration * 1000),
         "tries": tries if tries > 1 else None,
-        "error": cause or None,
+        "error": why or None,
     }
     record_outcome(work.workspace, kind, tuple(subjects(step.manifest)), fields, attempt, work.environment)
     left = evidence.trace.sentences() if outcome is Outcome.PARTIAL else ()
-    return Ran(step, outcome, round(duration, 3), cause, attempt.id, left, tries, evidence.observation)
+    return Ran(step, outcome, round(duration, 3), why, attempt.id, left, tries, evidence.observation)
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """What went wrong, redacted, in a bounded number of characters that the ledger can take."""
     try:
         text = _words(error)

@@ -9,6 +9,7 @@ from migrate_flow.core.entry import format_time
 from migrate_flow.services.doctor import Check
 from migrate_flow.services.environments import Listed, Tested
 from migrate_flow.services.init import Initialised
+from migrate_flow.services.remedies import remedies
 from migrate_flow.services.verify_ledger import Verified
 from migrate_flow.services.workspace import Workspace
 
@@ -161,6 +162,7 @@ def verified(report: Verified) -> Document:
         "entries": report.entries,
         "head": f"sha256:{report.head.hash}",
         "problems": [{"seq": p.seq, "problem": p.problem} for p in report.problems],
+        "hints": list(remedies(report)),
         "policies": report.policies,
         "seen": [{"where": s.where, "seq": s.head.seq, "hash": f"sha256:{s.head.hash}"} for s in report.seen],
     }
@@ -172,5 +174,5 @@ def verified(report: Verified) -> Document:
     count = len(report.problems)
     blocks: list[Block] = [Heading(f"{count} problem{'s' if count > 1 else ''} in {report.entries} entries")]
     blocks += [Line(f"entry {p.seq}: {p.problem}", Tone.BAD, 1) for p in report.problems]
-    blocks.append(Line("hint: keep this file as it is, and restore the ledger from a backup"))
+    blocks += [Line(f"hint: {text}") for text in remedies(report)]
     return Document("ledger-verify", data, tuple(blocks))

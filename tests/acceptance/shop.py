@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from typer.main import get_command
@@ -107,7 +108,9 @@ class Shop:
         actor = ("--as", _mail(person)) if person else ()
         words = ("--no-input", *actor, *words)
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+            # Each copy is another machine's: what was seen of one ledger would tell that the other grew apart from it.
+            patch.setenv("XDG_STATE_HOME", f"{self.folder}-state")
             try:
                 COMMAND.main(["--config", str(self.folder / "migrate-flow.toml"), *words])
             except SystemExit as ended:

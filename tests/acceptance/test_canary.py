@@ -33,8 +33,6 @@ from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 from tests.support.shell import Shell
 
-pytestmark = pytest.mark.xdist_group("canary")  # one server and one shop for all of them
-
 GIVEN = "canary-on-the-command-line"
 # By metavar: what a person would write there.
 VALUES = {

@@ -94,8 +94,8 @@ def what_it_leaves_can_be_proved_without_us(shop: Shell, tmp_path: Path) -> None
 def it_leaves_nothing_elsewhere(outside: Shell) -> None:
     assert [path.name for path in outside.folder.iterdir()] == ["shop"]
     kept = sorted(path.name for path in outside.home.rglob("*") if path.is_file())
-    assert len(kept) == 2, "the newest head of its ledger"
-    assert kept[1] == "gitconfig"
+    assert len(kept) == 3, "the newest head of its ledger, by its place and by its id"
+    assert kept[-1] == "gitconfig"
 
 
 def what_it_suggests_works(demo: Done, shop: Shell) -> None:

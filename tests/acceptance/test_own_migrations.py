@@ -8,9 +8,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from migrate_flow.cli.app import app
+from tests.support.project import run_here
 
 ROOT = Path(__file__).parents[2]
 ADA, BEN, CARLA, DORA = (f"{name}@example.com" for name in ("ada", "ben", "carla", "dora"))
@@ -29,9 +28,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def flow(*words: str, actor: str = "", code: int = 0) -> str:
-    result = CliRunner().invoke(app, [*(["--as", actor] if actor else []), *words])
-    assert result.exit_code == code, result.output
-    return result.stdout
+    answer = run_here(*(["--as", actor] if actor else []), *words)
+    assert answer.code == code, answer
+    return answer.out
 
 
 def test_own_migrations_reach_release_only_through_the_flow(repository: Path) -> None:

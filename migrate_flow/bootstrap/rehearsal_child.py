@@ -1,0 +1,265 @@
+"""Child process of a rehearsal: the project's env.py and scripts run here, so that nothing they do ends the parent.
+
+Reads one JSON object (`Job`) on stdin, writes one a line on stdout; whatever a script prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy.engine import make_url
+
+from migrate_flow.alembic_adapter.recording import recorded
+from migrate_flow.bootstrap.wiring import checkout, load_config, runner
+from migrate_flow.core.entry import Entry
+from migrate_flow.core.facts import Identity
+from migrate_flow.core.redaction import redact, remember
+from migrate_flow.core.rehearsal import Attempted, Part, Rehearsal, Seen, to_document
+from migrate_flow.core.revision import Manifest
+from migrate_flow.database import DatabaseTarget
+from migrate_flow.dialects import dialect_for
+from migrate_flow.errors import MigrateFlowError, ScriptError, TargetError, UsageError
+from migrate_flow.rehearsal.baseline import lay
+from migrate_flow.rehearsal.children import Job
+from migrate_flow.rehearsal.scratch import Scratch
+from migrate_flow.rehearsal.scratch_server import MysqlScratch, PostgresqlScratch
+from migrate_flow.rehearsal.scratch_sqlite import SqliteScratch
+from migrate_flow.rehearsal.walk import Walk
+from migrate_flow.services.attempt import cause
+from migrate_flow.services.ports import Running, Step
+
+NAME = "rehearsal"
+STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S = 900.0, 10.0
+# A receipt names the intent that it belongs to; here there is none.
+_NO_INTENT = Entry(0, "0" * 64, "0" * 64, b"", "", "apply.intended", None, None, "", "")
+
+
+class ScratchScene:
+    """Implements `Scene`: applies to the scratch database just as `apply` does to a target, receipts included."""
+
+    def __init__(self, job: Job, scratch: Scratch) -> None:
+        config = load_config(Path(job.config))
+        self._job, self._scratch = job, scratch
+        self._checkout = checkout(config)
+        self._runner = runner(config, self._checkout)
+        self._root = config.root
+        self._manifests = {revision: self._sealed(revision) for revision in job.order}
+        self._dialect = dialect_for(job.dialect)
+        self._open = ExitStack()
+        self._applied: list[str] = []
+        self._kept: list[str] = []
+        self._engine: Engine | None = None
+        self.server = ""
+
+    @property
+    def dialect(self) -> str:
+        return self._job.dialect
+
+    @property
+    def copies(self) -> bool:
+        return self._scratch.copies
+
+    @property
+    def cheap(self) -> bool:
+        return not self._scratch.exclusive
+
+    def start(self, applied: Sequence[str]) -> int:
+        self._open.close()
+        keys = self._keys(applied)
+        found = self._scratch.fetch(list(reversed(keys)))
+        if found < 0:
+            self._lay_out()
+        stands = len(keys) - found if found >= 0 else 0
+        self._applied = list(applied[:stands])
+        self._enter()
+        return stands
+
+    def run(self, revision: str, part: Part) -> Attempted:
+        direction = "downgrade" if part is Part.DOWNGRADE else "upgrade"
+        manifest, attempt = self._manifests[revision], str(uuid4())
+        heads = self._heads()
+        problem = ""
+        path, begun = str(self._root / manifest.script.path), time.perf_counter()
+        with recorded(path, self._identity.version_table) as recording, self._target.supervise(attempt) as supervisor:
+            step = Step(
+                attempt, revision, direction, manifest, heads, self._identity, _NO_INTENT, NAME,
+                LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S,
+            )  # fmt: skip
+            try:
+                self._session.run(step, supervisor, Running())
+            except (Exception, SystemExit) as error:
+                problem = cause(error)
+        if not problem:
+            self._applied = [*self._applied, revision] if direction == "upgrade" else self._applied[:-1]
+            stands = self._target.observe().heads
+            if self._checkout.graph.applied_from(stands or ()) != set(self._applied):
+                problem = (
+                    f"env.py ended without an error, but the version table says {', '.join(stands or ()) or 'nothing'}"
+                )
+        seconds = round(time.perf_counter() - begun, 4)
+        return Attempted(problem, tuple(recording.sent), tuple(recording.locks), seconds)
+
+    def together(self, applied: Sequence[str]) -> str:
+        self._open.close()
+        self._lay_out()
+        self._applied = []
+        self._enter()
+        try:
+            self._session.run_together(applied[-1])
+        except (Exception, SystemExit) as error:
+            return cause(error)
+        self._applied = list(applied)
+        stands = self._checkout.graph.applied_from(self._heads())
+        return "" if stands == set(applied) else "the version table says otherwise"
+
+    def look(self) -> Seen:
+        if self._engine is None:
+            url = self._scratch.url
+            self._engine = self._dialect.creating_engine(url, self._root, f"migrate-flow {NAME}")
+        with self._engine.connect() as connection:
+            leave_out = frozenset({self._identity.version_table})
+            schema = self._dialect.snapshot(connection, leave_out)
+            return Seen(schema, self._dialect.row_counts(connection, leave_out))
+
+    def keep(self) -> None:
+        with self._left():
+            self._scratch.keep()
+        self._kept = list(self._applied)
+
+    def back(self) -> None:
+        with self._left():
+            self._scratch.back()
+        self._applied = list(self._kept)
+
+    def store(self, applied: Sequence[str]) -> None:
+        if applied:
+            with self._left():
+                self._scratch.store(self._keys(applied)[-1])
+
+    def close(self) -> None:
+        self._open.close()
+        self._scratch.close()
+
+    @contextlib.contextmanager
+    def _left(self) -> Iterator[None]:
+        """With nobody on the database, where copying asks for it."""
+        if not self._scratch.exclusive:
+            yield
+            return
+        self._open.close()
+        try:
+            yield
+        finally:
+            self._enter()
+
+    def _lay_out(self) -> None:
+        self._scratch.empty()
+        if self._job.baseline:
+            lay(self._job.baseline, self._scratch.url, self._root)
+
+    def _enter(self) -> None:
+        self._engine = None
+        url = self._scratch.url
+        migrating = url.set(drivername=self._job.driver) if self._job.driver else url
+        self._target = DatabaseTarget(NAME, self._job.dialect, self._root, "", lambda: migrating)
+        held = self._open.enter_context(self._target.lock())
+        manifests = list(self._manifests.values())
+        session = self._runner.session(self._target.migration_url(), self._job.dialect, manifests, held)
+        self._session = self._open.enter_context(session)
+        self._identity = self._identified()
+        if not self.server:
+            self.server = self._target.observe().server
+
+    def _identified(self) -> Identity:
+        """Whether env.py comes to the scratch database, and nowhere else, is known before anything is changed."""
+        probe = self._session.probe()
+        if probe.dialect != self._job.dialect or not probe.locked:
+            raise UsageError(
+                "env.py does not connect to the scratch database that it is given, so nothing was run",
+                hint="let env.py take its URL from config.get_main_option('sqlalchemy.url'), "
+                "or name the variable that it reads: [project] url_env",
+                where="env.py",
+            )
+        if probe.identity is not None:
+            return probe.identity
+        identity = Identity(str(uuid4()), NAME, NAME, NAME, probe.version_table, probe.version_schema)
+        self._target.claim(identity)
+        return identity
+
+    def _heads(self) -> tuple[str, ...]:
+        stands = self._target.observe().heads
+        return stands if stands is not None else ()
+
+    def _keys(self, applied: Sequence[str]) -> list[str]:
+        """Of each prefix: the scripts' bytes in order, and all else that the schema depends on."""
+        salt = [self._job.salt, self._job.dialect, self._runner.environment_digests(), self._runner.versions()]
+        chain = hashlib.sha256(json.dumps(salt, sort_keys=True).encode())
+        keys = []
+        for revision in applied:
+            chain.update(self._manifests[revision].digest.encode())
+            keys.append(chain.hexdigest())
+        return keys
+
+    def _sealed(self, revision: str) -> Manifest:
+        manifest = self._checkout.manifest(revision)
+        if manifest.digest != self._job.manifests[revision]:
+            raise ScriptError(f"{manifest.script.path} changed while it was rehearsed", hint="run the command again")
+        return manifest
+
+
+def _scratch(job: Job) -> Scratch:
+    if job.dialect == "sqlite":
+        return SqliteScratch()
+    server = make_url(job.server)
+    remember(server.password)
+    engine = create_engine(server, poolclass=pool.NullPool, hide_parameters=True)
+    return PostgresqlScratch(server, engine) if job.dialect == "postgresql" else MysqlScratch(server, engine)
+
+
+def main() -> int:
+    answer_to = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    job = Job(**json.load(sys.stdin))
+
+    def say(**values: Any) -> None:
+        answer_to.write(json.dumps(values, ensure_ascii=False) + "\n")
+        answer_to.flush()
+
+    scene: ScratchScene | None = None
+    scratch: Scratch | None = None
+    try:
+        scratch = _scratch(job)
+        scene = ScratchScene(job, scratch)
+        walk = Walk(scene, job.order, frozenset(job.wanted), job.manifests, job.bases, job.ancestors, job.broken)
+        for event in walk.events():
+            if isinstance(event, Rehearsal):
+                say(rehearsal=to_document(event))
+            else:
+                say(now=asdict(event))
+        say(end=True)
+    except MigrateFlowError as error:
+        said = {"message": redact(error.message), "hint": redact(error.hint), "where": str(error.where)}
+        say(error={"kind": type(error).__name__, **said})
+    finally:
+        with contextlib.suppress(TargetError):
+            if scene is not None:
+                scene.close()
+            elif scratch is not None:
+                scratch.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

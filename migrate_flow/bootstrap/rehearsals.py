@@ -1,0 +1,82 @@
+"""Where rehearsals run: the configured server, or one of our own, and the command of the child process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.bootstrap.urls import environment_url, keyring_url
+from migrate_flow.config.load import Config
+from migrate_flow.core.canonical import sha256
+from migrate_flow.core.rehearsal import Now, Rehearsal, Route
+from migrate_flow.database import resolve_url
+from migrate_flow.errors import ConfigError, MigrateFlowError
+from migrate_flow.rehearsal import children, embedded
+
+_CHILD = (sys.executable, "-m", "migrate_flow.bootstrap.rehearsal_child")
+_MAINTENANCE = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+
+
+@dataclass(frozen=True)
+class ScratchRehearser:
+    """Implements `Rehearser`."""
+
+    config: Config
+    scripts: Checkout
+
+    def rehearse(self, route: Route, dialect: str, processes: int) -> Iterator[Now | Rehearsal]:
+        with ExitStack() as stack:
+            server = self._server(dialect, stack)
+            job = children.Job(
+                str(self.config.path), dialect, route.order, route.wanted, route.manifests, route.bases,
+                route.ancestors, server, self._driver(dialect), self.config.rehearsal.baseline or "", self._salt(),
+            )  # fmt: skip
+            yield from children.rehearse(job, _CHILD, processes)
+
+    def _server(self, dialect: str, stack: ExitStack) -> str:
+        if dialect == "sqlite":
+            return ""
+        key = "postgresql" if dialect == "postgresql" else "mysql"
+        written = getattr(self.config.rehearsal, key)
+        if written:
+            where = f"[rehearsal] {key}"
+            url = resolve_url(written, where, lambda name: keyring_url(self.config, name))
+            # The database that the URL names is only where we log in.
+            url = url.set(drivername=_DRIVERS[dialect], database=url.database or _MAINTENANCE[dialect])
+            return url.render_as_string(hide_password=False)
+        if key == "postgresql" and embedded.installed():
+            return stack.enter_context(embedded.server()).render_as_string(hide_password=False)
+        instead = ", or pip install 'migrate-flow[rehearsal]'" if key == "postgresql" else ""
+        raise ConfigError(
+            f"there is no server to rehearse on {dialect}",
+            hint=f'write {key} = "env:SCRATCH_DATABASE_URL" below [rehearsal], a server where databases may be made'
+            + instead,
+            where=f"[rehearsal] {key}",
+        )
+
+    def _driver(self, dialect: str) -> str:
+        """As the project's own URLs say, where one can be read here: env.py may be written for that driver alone."""
+        for name, environment in self.config.environments.items():
+            if environment.dialect == dialect:
+                try:
+                    return environment_url(self.config, name).drivername
+                except MigrateFlowError:
+                    continue
+        try:
+            own = make_url(self.scripts.settings.sqlalchemy_url or "")
+        except ArgumentError:
+            return _DRIVERS.get(dialect, "")
+        return own.drivername if own.get_backend_name() == dialect else _DRIVERS.get(dialect, "")
+
+    def _salt(self) -> str:
+        """What else the schema depends on: the baseline's content."""
+        baseline = self.config.rehearsal.baseline or ""
+        file = self.config.root / baseline
+        return sha256(file.read_bytes()) if baseline and file.is_file() else baseline

@@ -1,0 +1,278 @@
+"""What a rehearsal showed: upgrade, downgrade and upgrade again on a scratch database, and the grade that follows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, reordered
+
+_TAKES_ROWS = re.compile(r"^\s*(delete\s+from|truncate)\b", re.I)
+_BATCH_COPY = re.compile(r"^\s*insert\s+into\s+[\"`]?_alembic_tmp_", re.I)
+
+
+class Grade(StrEnum):
+    """How far a revision can be undone."""
+
+    LOSSLESS = "lossless"
+    LOSSY = "lossy"
+    IRREVERSIBLE = "irreversible"
+
+
+class Part(StrEnum):
+    """One of the three steps."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    REUPGRADE = "reupgrade"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a rehearsal does: builds (applies only) or rehearses. part: which step comes next."""
+
+    revision: str
+    building: bool
+    part: Part = Part.UPGRADE
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is to be rehearsed, and on what. order: what is applied, parents first. wanted: those of them to rehearse.
+
+    By revision: manifests, digests; bases, the digest of what stands before it, of the wanted; parents, down_revision
+    and depends_on.
+    """
+
+    order: tuple[str, ...]
+    wanted: tuple[str, ...]
+    manifests: Mapping[str, str]
+    bases: Mapping[str, str]
+    parents: Mapping[str, tuple[str, ...]]
+
+
+def route(graph: RevisionGraph, wanted: Collection[str], manifests: Mapping[str, str]) -> Route:
+    """manifests: digests, at least of the wanted revisions and their ancestors."""
+    needed = graph.ancestors(wanted) | set(wanted)
+    order = tuple(revision for revision in graph.order() if revision in needed)
+    chosen = tuple(revision for revision in order if revision in wanted)
+    return Route(
+        order,
+        chosen,
+        {revision: manifests[revision] for revision in order},
+        _bases(graph, order, chosen, manifests),
+        {revision: graph.parents(revision) for revision in order},
+    )
+
+
+def base(manifests: Iterable[str]) -> str:
+    """``sha256:…`` of the ancestors' manifests, in the order in which they are applied."""
+    return "sha256:" + hashlib.sha256("\n".join(manifests).encode()).hexdigest()
+
+
+def _bases(
+    graph: RevisionGraph, order: Sequence[str], chosen: Iterable[str], manifests: Mapping[str, str]
+) -> dict[str, str]:
+    """Of thousands in a line each has nearly the ancestors of the one before: their digest goes on from there."""
+    found: dict[str, str] = {}
+    place = {revision: number for number, revision in enumerate(order)}
+    line: list[str] = []  # what `digest` holds
+    digest = hashlib.sha256()
+    for revision in chosen:
+        above = sorted(graph.ancestors([revision]), key=place.__getitem__)
+        if above[: len(line)] != line:
+            line, digest = [], hashlib.sha256()
+        for one in above[len(line) :]:
+            digest.update((("\n" if line else "") + manifests[one]).encode())
+            line.append(one)
+        found[revision] = "sha256:" + digest.hexdigest()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement that the script sent. line: of the script, 0 where it is not known. seconds: how long it ran."""
+
+    text: str
+    line: int
+    seconds: float
+    in_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock on a table that stood before, held when the step was about to commit. seconds: at most that long."""
+
+    relation: str
+    mode: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One step. problem: why it failed, empty if it did not."""
+
+    problem: str = ""
+    sent: tuple[Sent, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A database between two steps. rows: by table."""
+
+    schema: Snapshot
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """upgrade, downgrade, reupgrade, schema_restored, reupgrade_same, rows_restored: None where it did not come so far.
+
+    grade: None where the revision could not be rehearsed at all. differences: what the downgrade did not restore, else
+    where the second upgrade ended elsewhere. notes: what is worth knowing, and no difference. manifest, base: digests
+    of the script's sealed bytes and of what was applied before it.
+    """
+
+    revision: str
+    dialect: str
+    server: str = ""
+    manifest: str = ""
+    base: str = ""
+    upgrade: bool | None = None
+    downgrade: bool | None = None
+    reupgrade: bool | None = None
+    schema_restored: bool | None = None
+    reupgrade_same: bool | None = None
+    rows_restored: bool | None = None
+    grade: Grade | None = None
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    sent: Mapping[str, tuple[Sent, ...]] | None = None  # by direction
+    locks: tuple[HeldLock, ...] = ()
+    schema_changed: bool | None = None
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ran, and can be undone."""
+        return self.grade in (Grade.LOSSLESS, Grade.LOSSY)
+
+
+def judge(
+    revision: str,
+    steps: Sequence[Attempted],
+    seen: Sequence[Seen],
+    *,
+    dialect: str,
+    server: str = "",
+    manifest: str = "",
+    base: str = "",
+) -> Rehearsal:
+    """steps: up to three, the last may have failed. seen: before the first and after each that did not fail."""
+    ran = [not step.problem for step in steps] + [None] * (3 - len(steps))
+    upgrade, downgrade, reupgrade = ran
+    before, after = seen[0], seen[1] if len(seen) > 1 else None
+    differences: tuple[Difference, ...] = ()
+    restored = same = rows = None
+    notes: list[str] = []
+    if len(seen) > 2:
+        differences = _apart(before, seen[2])
+        restored, rows = not differences, before.rows == seen[2].rows
+        notes += _reordered(before, seen[2], "the downgrade")
+        notes += _rows(before, seen[2])
+    if len(seen) > 3 and after is not None:
+        elsewhere = _apart(after, seen[3])
+        same = not elsewhere
+        differences = differences or elsewhere
+        notes += _reordered(after, seen[3], "the second upgrade")
+    if upgrade is False and len(steps) > 1:
+        notes.append("one run of Alembic with all its ancestors applies it, but revisions are applied one at a time")
+    error = next((f"{part}: {step.problem}" for part, step in zip(Part, steps, strict=False) if step.problem), "")
+    if upgrade and restored is False and not error:
+        error = "the downgrade does not restore the schema"
+    elif same is False and not error:
+        error = "the second upgrade does not end where the first one did"
+    grade = None
+    if upgrade and after is not None:
+        undone = downgrade and restored and reupgrade and same
+        lossy = bool(undone) and _takes_data(before, after, steps[0].sent)
+        grade = Grade.LOSSY if lossy else Grade.LOSSLESS if undone else Grade.IRREVERSIBLE
+    return Rehearsal(
+        revision, dialect, server, manifest, base, upgrade, downgrade, reupgrade, restored, same, rows, grade,
+        differences, tuple(notes), error,
+        {part.value: step.sent for part, step in zip(Part, steps[:2], strict=False)},
+        steps[0].locks if steps else (),
+        None if after is None else bool(_apart(before, after)),
+        round(sum(step.seconds for step in steps), 3),
+    )  # fmt: skip
+
+
+def _apart(one: Seen, other: Seen) -> tuple[Difference, ...]:
+    found = difference(one.schema, other.schema)
+    # Both were taken by one process from one server, so that they can always be compared.
+    return () if isinstance(found, Indeterminate) else found
+
+
+def _reordered(one: Seen, other: Seen, what: str) -> list[str]:
+    tables = reordered(one.schema, other.schema)
+    return [f"{what} leaves the columns of {', '.join(tables)} in another order"] if tables else []
+
+
+def _rows(before: Seen, after: Seen) -> list[str]:
+    tables = sorted(before.rows.keys() & after.rows.keys())
+    return [
+        f"rows of {table}: {before.rows[table]} before, {after.rows[table]} after upgrade and downgrade"
+        for table in tables
+        if before.rows[table] != after.rows[table]
+    ]
+
+
+def _takes_data(before: Seen, after: Seen, sent: Iterable[Sent]) -> bool:
+    """Whether the upgrade drops what may hold data: a table or column that is not renamed, or rows."""
+    texts = [one.text for one in sent]
+    if any(_TAKES_ROWS.match(text) for text in texts):
+        return True
+    if any(after.rows[table] < rows for table, rows in before.rows.items() if table in after.rows):
+        return True
+    gone = [item for key, item in before.schema.objects.items() if key not in after.schema.objects]
+    # A column that goes with its table is the table's matter.
+    alone = [item for item in gone if item.kind in ("table", "column") and item.of not in {one.key for one in gone}]
+    return any(not _renamed(item.name, texts) for item in alone)
+
+
+def _renamed(name: str, texts: Sequence[str]) -> bool:
+    """Whether a statement hands the name of a table or column on, or (SQLite's batch mode) copies its values."""
+    column = re.escape(name.rpartition(".")[2].strip('"'))
+    quoted = rf"[\"`]?{column}[\"`]?"
+    renames = re.compile(rf"\brename\s+(column\s+)?{quoted}\s+to\b|\bchange\s+(column\s+)?{quoted}\s", re.I)
+    moves = re.compile(rf"\balter\s+table\s+(\S+\.)?{quoted}\s+rename\s+to\b|\brename\s+table\s+{quoted}\s", re.I)
+    copied = re.compile(rf"\bselect\b.*(?<!\w){column}(?!\w).*\bfrom\b", re.I | re.S)
+    return any(
+        renames.search(text) or moves.search(text) or (_BATCH_COPY.match(text) and copied.search(text))
+        for text in texts
+    )
+
+
+def to_document(rehearsal: Rehearsal) -> dict[str, Any]:
+    """JSON values that hold all of it."""
+    return asdict(rehearsal)
+
+
+def from_document(document: Mapping[str, Any]) -> Rehearsal:
+    """What `to_document` gave. Raises KeyError, TypeError, ValueError for anything else."""
+    said = dict(document)
+    said["grade"] = Grade(said["grade"]) if said["grade"] else None
+    said["differences"] = tuple(Difference(**one) for one in said["differences"])
+    said["notes"] = tuple(said["notes"])
+    said["locks"] = tuple(HeldLock(**one) for one in said["locks"])
+    if said["sent"] is not None:
+        said["sent"] = {direction: tuple(Sent(**one) for one in sent) for direction, sent in said["sent"].items()}
+    return Rehearsal(**said)

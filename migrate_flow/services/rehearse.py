@@ -1,0 +1,94 @@
+"""Upgrade, downgrade and upgrade again on a scratch database, for each dialect that migrations end up on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from migrate_flow.config.load import Config
+from migrate_flow.core.policy import Level
+from migrate_flow.core.rehearsal import Grade, Now, Rehearsal, Route, route
+from migrate_flow.core.traits import read_traits
+from migrate_flow.errors import ScriptError, UsageError
+from migrate_flow.services.ports import Scripts
+from migrate_flow.services.progress import Progress
+
+
+class Rehearser(Protocol):
+    """Runs scripts on scratch databases, in processes of their own."""
+
+    def rehearse(self, route: Route, dialect: str, processes: int) -> Iterator[Now | Rehearsal]:
+        """One rehearsal of each wanted revision, in any order. Raises UsageError without a server for the dialect,
+        TargetError, ScriptError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """rehearsals: in the order of the graph, one a revision and dialect. paths: of the scripts, by revision. accepted:
+    irreversible, and the policy takes them all the same."""
+
+    rehearsals: tuple[Rehearsal, ...]
+    paths: Mapping[str, str]
+    accepted: frozenset[str] = frozenset()
+
+    @property
+    def ok(self) -> bool:
+        return all(one.ok or one.revision in self.accepted for one in self.rehearsals)
+
+
+def dialects(config: Config) -> tuple[str, ...]:
+    """Of the environments that ask for approved migrations; of all where none does."""
+    rules = config.policy.environments.values()
+    approved = {one.dialect for one in rules if one.requires is Level.APPROVED}
+    return tuple(sorted(approved or {one.dialect for one in rules}))
+
+
+def rehearse(
+    config: Config,
+    scripts: Scripts,
+    rehearser: Rehearser,
+    revisions: Collection[str],
+    *,
+    only: str = "",
+    processes: int = 1,
+) -> Generator[Progress, None, Rehearsed]:
+    """only: one dialect. Raises UsageError, ScriptError, TargetError."""
+    if scripts.problems:
+        problem = scripts.problems[0]
+        raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
+    known = dialects(config)
+    if only and only not in known:
+        raise UsageError(f"no environment speaks {only}", hint=f"one of: {', '.join(known)}", where="--dialect")
+    needed = scripts.graph.ancestors(revisions) | set(revisions)
+    manifests = {revision: scripts.manifest(revision) for revision in needed}
+    way = route(scripts.graph, revisions, {revision: one.digest for revision, one in manifests.items()})
+    found: list[Rehearsal] = []
+    for dialect in [only] if only else known:
+        if way.wanted:
+            found += yield from _in_order(way, rehearser.rehearse(way, dialect, processes))
+    accepted = set()
+    if config.policy.document["policy"].get("allow_irreversible"):
+        for one in found:
+            risks = read_traits(manifests[one.revision].script.content).risks
+            if one.grade is Grade.IRREVERSIBLE and one.upgrade and "waiver" in risks:
+                accepted.add(one.revision)
+    paths = {revision: scripts.revisions[revision].path for revision in way.wanted}
+    return Rehearsed(tuple(found), paths, frozenset(accepted))
+
+
+def _in_order(way: Route, events: Iterator[Now | Rehearsal]) -> Generator[Progress, None, Sequence[Rehearsal]]:
+    found: dict[str, Rehearsal] = {}
+    for event in events:
+        if isinstance(event, Rehearsal):
+            found[event.revision] = event
+            outcome = event.grade.value if event.grade else "not rehearsed"
+            yield Progress(
+                "ended", event.revision, event.error, len(found), len(way.wanted), outcome, duration_s=event.seconds
+            )
+        elif event.building:
+            yield Progress(
+                "built", event.revision, f"building: {way.order.index(event.revision) + 1} of {len(way.order)}"
+            )
+    return [found[revision] for revision in way.wanted if revision in found]
