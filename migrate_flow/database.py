@@ -14,13 +14,12 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from migrate_flow.core.facts import Activity, Identity, Observation, Receipt
+from migrate_flow.core.facts import Activity, Identity, Observation, Receipt, Remains
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError
-from migrate_flow.services.ports import Remains
 
 Secret = Callable[[str], str | None]
 _SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")
@@ -103,6 +102,9 @@ class DatabaseTarget:
 
         return self._look(ask)
 
+    def with_receipts(self) -> Remains:
+        return self._look(lambda connection: (None, Trace(), self._dialect.tables.upgrades(connection)))
+
     def _look(self, more: Callable[[Connection], tuple[Any, ...]]) -> Remains:
         """One connection for all that is asked at a time: what it shows belongs together."""
         try:
@@ -111,7 +113,7 @@ class DatabaseTarget:
                 return Remains(Observation(dialect=url.get_backend_name()))
             engine = self._engine()
             if engine is None:
-                return Remains(Observation(dialect=self.dialect, server="no database yet"))
+                return Remains(Observation(dialect=self.dialect, server="no database yet", absent=True))
             with engine.connect() as connection:
                 return Remains(self._observed(connection), *more(connection))
         except SQLAlchemyError as error:

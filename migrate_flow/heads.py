@@ -1,7 +1,8 @@
-"""The newest head that this user's programs saw of each configured ledger, kept beside no ledger and in no project.
+"""The newest head that this user's programs saw of each ledger, kept beside no ledger and in no project.
 
 Whoever restores, cuts off or replaces a ledger can make it whole again in itself. What was seen of it elsewhere they
-can't: every receipt in a target holds a head, and so does the file here.
+can't: every receipt in a target holds a head, and so do the files here. There are two for a ledger: by the place where
+it is configured to lie, which finds another one put there, and by its own id, which finds it cut off at another place.
 """
 
 from __future__ import annotations
@@ -24,25 +25,45 @@ class LocalHeads:
 
     @property
     def path(self) -> Path:
-        import platformdirs
-
-        folder = platformdirs.user_state_path("migrate-flow", appauthor=False) / "heads"
-        return folder / f"{hashlib.sha256(self.ledger.encode()).hexdigest()[:32]}.json"
+        return _path("heads", self.ledger)
 
     def newest(self) -> SeenHead | None:
         """None where nothing was seen yet, or what was noted can't be read any more."""
-        try:
-            noted = json.loads(self.path.read_text("utf-8"))
-            return SeenHead(str(noted["ledger"]), Head(int(noted["seq"]), str(noted["hash"])), str(self.path))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None
+        return _read(self.path)
+
+    def of(self, ledger: str) -> SeenHead | None:
+        """As newest, for the ledger with this id, wherever it lay."""
+        seen = _read(_path("ledgers", ledger))
+        return seen if seen is not None and seen.ledger == ledger else None
 
     def note(self, ledger: str, head: Head) -> None:
         """Keep it. A home that can't be written to is no reason to fail: then the targets' receipts alone tell."""
-        noted = {"where": self.ledger, "ledger": ledger, "seq": head.seq, "hash": head.hash}
-        path = self.path
-        draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-        with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_text(json.dumps(noted, indent=1) + "\n", "utf-8")
-            draft.replace(path)
+        noted = json.dumps({"where": self.ledger, "ledger": ledger, "seq": head.seq, "hash": head.hash}, indent=1)
+        _write(self.path, noted)
+        known = self.of(ledger)
+        if known is None or known.head.seq <= head.seq:  # another process may have seen more meanwhile
+            _write(_path("ledgers", ledger), noted)
+
+
+def _path(folder: str, name: str) -> Path:
+    import platformdirs
+
+    state = platformdirs.user_state_path("migrate-flow", appauthor=False)
+    return state / folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+
+def _read(path: Path) -> SeenHead | None:
+    try:
+        noted = json.loads(path.read_text("utf-8"))
+        head = Head(int(noted["seq"]), str(noted["hash"]))
+        return SeenHead(str(noted["ledger"]), head, str(path), str(noted["where"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.write_text(text + "\n", "utf-8")
+        draft.replace(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import warm
 from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 
@@ -22,6 +25,14 @@ if TYPE_CHECKING:
 OFF_BY_DEFAULT = ("mariadb", "system", "real", "sweep", "browser")
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()  # tests by mark
+BYTE_CODE = pytest.StashKey[tuple[str | None, bool]]()  # as the caller has it
+
+# Files that go to one process as a whole: what all of their tests share takes seconds to make.
+# NOTE: pytest 9.2 keeps an id where pytest-xdist 3.8 does not write: with them the mark `xdist_group` does nothing.
+TOGETHER = (
+    *("tests/acceptance/test_canary.py", "tests/cli/test_changes.py", "tests/faults/test_table.py"),
+    *("tests/ledger/test_tls.py", "tests/services/test_verify_processes.py", "tests/support/test_servers.py"),
+)
 
 GITCONFIG = """\
 [user]
@@ -65,6 +76,12 @@ def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test's own HOME, with XDG folders, a git identity and no keyring."""
     folder = next(_homes)
+    move_in(folder, monkeypatch)
+    return folder
+
+
+def move_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """A new home in this folder, for as long as the patch holds."""
     folder.mkdir()
     (folder / "gitconfig").write_text(GITCONFIG)
     own = {
@@ -79,8 +96,7 @@ def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }
     for name, value in own.items():
-        monkeypatch.setenv(name, str(value))
-    return folder
+        patch.setenv(name, str(value))
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +154,28 @@ def _off(config: pytest.Config) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = {}
+    _keep_byte_code(config)
+
+
+def _keep_byte_code(config: pytest.Config) -> None:
+    """Of the libraries, the package and the tests, from run to run: where the caller keeps none (as in containers),
+    every process that a test starts would compile all of it again, which takes a second."""
+    config.stash[BYTE_CODE] = sys.pycache_prefix, sys.dont_write_bytecode
+    if getattr(config, "cache", None) is None:
+        return
+    folder = str(config.cache.mkdir("pycache"))
+    os.environ["PYTHONPYCACHEPREFIX"] = folder
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.pycache_prefix, sys.dont_write_bytecode = folder, False
+    if not hasattr(config, "workerinput") and not any(Path(folder).iterdir()):
+        # The first run of a checkout. Here it must be a process that has imported nothing yet: of what this one did
+        # before now, the standard library's own byte code would be missing.
+        subprocess.run([sys.executable, warm.__file__], check=False)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """All is imported. What tests write and load in this process is treated as the caller has it."""
+    sys.pycache_prefix, sys.dont_write_bytecode = session.config.stash[BYTE_CODE]
 
 
 @pytest.hookimpl(trylast=True)
@@ -155,6 +193,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else str(super()._split_scope(nodeid))
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(optionalhook=True)

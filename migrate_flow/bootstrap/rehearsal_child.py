@@ -1,6 +1,7 @@
 """Child process of a rehearsal: the project's env.py and scripts run here, so that nothing they do ends the parent.
 
-Reads one JSON object (`Job`) on stdin, writes one a line on stdout; whatever a script prints goes to stderr.
+Reads one JSON object (`Job`) on the first line of stdin, writes one a line on stdout; whatever a script prints goes to
+stderr, and what it reads is empty. The end of stdin is the end of the parent, and of this process.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,23 +22,23 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, create_engine, pool
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.alembic_adapter.recording import recorded
-from migrate_flow.bootstrap.wiring import checkout, load_config, runner
+from migrate_flow.bootstrap.project import checkout, load_config, runner
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.facts import Identity
-from migrate_flow.core.redaction import redact, remember
+from migrate_flow.core.redaction import redact
 from migrate_flow.core.rehearsal import Attempted, Part, Rehearsal, Seen, to_document
 from migrate_flow.core.revision import Manifest
 from migrate_flow.database import DatabaseTarget
 from migrate_flow.dialects import dialect_for
 from migrate_flow.errors import MigrateFlowError, ScriptError, TargetError, UsageError
 from migrate_flow.rehearsal.baseline import lay
-from migrate_flow.rehearsal.children import Job
+from migrate_flow.rehearsal.children import NEXT_STEP, Job
 from migrate_flow.rehearsal.scratch import Scratch
-from migrate_flow.rehearsal.scratch_server import MysqlScratch, PostgresqlScratch
+from migrate_flow.rehearsal.scratch_server import on_server
 from migrate_flow.rehearsal.scratch_sqlite import SqliteScratch
 from migrate_flow.rehearsal.walk import Walk
 from migrate_flow.services.attempt import cause
@@ -58,6 +62,7 @@ class ScratchScene:
         self._manifests = {revision: self._sealed(revision) for revision in job.order}
         self._dialect = dialect_for(job.dialect)
         self._open = ExitStack()
+        self._process = os.getpid()
         self._applied: list[str] = []
         self._kept: list[str] = []
         self._engine: Engine | None = None
@@ -101,6 +106,9 @@ class ScratchScene:
                 self._session.run(step, supervisor, Running())
             except (Exception, SystemExit) as error:
                 problem = cause(error)
+            finally:
+                if os.getpid() != self._process:
+                    os._exit(0)  # a script forked, and this is the copy
         if not problem:
             self._applied = [*self._applied, revision] if direction == "upgrade" else self._applied[:-1]
             stands = self._target.observe().heads
@@ -128,10 +136,15 @@ class ScratchScene:
         if self._engine is None:
             url = self._scratch.url
             self._engine = self._dialect.creating_engine(url, self._root, f"migrate-flow {NAME}")
-        with self._engine.connect() as connection:
-            leave_out = frozenset({self._identity.version_table})
-            schema = self._dialect.snapshot(connection, leave_out)
-            return Seen(schema, self._dialect.row_counts(connection, leave_out))
+        try:
+            with self._engine.connect() as connection:
+                leave_out = frozenset({self._identity.version_table})
+                schema = self._dialect.snapshot(connection, leave_out)
+                return Seen(schema, self._dialect.row_counts(connection, leave_out))
+        except SQLAlchemyError as error:
+            raise TargetError(
+                f"the schema of the scratch database can't be read: {cause(error)}", hint="migrate-flow doctor"
+            ) from error
 
     def keep(self) -> None:
         with self._left():
@@ -221,17 +234,41 @@ class ScratchScene:
 
 def _scratch(job: Job) -> Scratch:
     if job.dialect == "sqlite":
-        return SqliteScratch()
-    server = make_url(job.server)
-    remember(server.password)
-    engine = create_engine(server, poolclass=pool.NullPool, hide_parameters=True)
-    return PostgresqlScratch(server, engine) if job.dialect == "postgresql" else MysqlScratch(server, engine)
+        folder = Path(job.folder, "database")
+        folder.mkdir(exist_ok=True)
+        return SqliteScratch(folder)
+    return on_server(job.dialect, job.server, job.name)
+
+
+def _job() -> Job:
+    """What stands on stdin. Afterwards stdin is empty for whoever reads it, and its end ends us."""
+    parent = os.fdopen(os.dup(0), "rb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    job = Job(**json.loads(parent.readline()))
+
+    def wait() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            parent.read()
+        # All that can be done: a database on a server is dropped a day later.
+        shutil.rmtree(job.folder, ignore_errors=True)
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+    return job
 
 
 def main() -> int:
-    answer_to = os.fdopen(os.dup(1), "w", buffering=1)
+    answer_to = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    noise = os.dup(2)
     os.dup2(2, 1)
-    job = Job(**json.load(sys.stdin))
+    job = _job()
+    sys.path[:] = [*job.path]
+    if hasattr(os, "register_at_fork"):
+        # A copy that a script makes of us must not keep the parent waiting for its end.
+        os.register_at_fork(after_in_child=lambda: os.dup2(2, answer_to.fileno()))
 
     def say(**values: Any) -> None:
         answer_to.write(json.dumps(values, ensure_ascii=False) + "\n")
@@ -242,16 +279,27 @@ def main() -> int:
     try:
         scratch = _scratch(job)
         scene = ScratchScene(job, scratch)
-        walk = Walk(scene, job.order, frozenset(job.wanted), job.manifests, job.bases, job.ancestors, job.broken)
+        walk = Walk(scene, job.order, frozenset(job.wanted), job.manifests, job.bases, job.parents, job.broken)
         for event in walk.events():
             if isinstance(event, Rehearsal):
                 say(rehearsal=to_document(event))
             else:
+                os.write(noise, NEXT_STEP)
                 say(now=asdict(event))
         say(end=True)
     except MigrateFlowError as error:
         said = {"message": redact(error.message), "hint": redact(error.hint), "where": str(error.where)}
         say(error={"kind": type(error).__name__, **said})
+    except Exception as error:
+        hint = "run it again with --processes 1, and report what it says"
+        say(
+            error={
+                "kind": "MigrateFlowError",
+                "message": f"a bug in migrate-flow: {cause(error)}",
+                "hint": hint,
+                "where": "",
+            }
+        )
     finally:
         with contextlib.suppress(TargetError):
             if scene is not None:

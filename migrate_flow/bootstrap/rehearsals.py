@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from sqlalchemy.engine import make_url
@@ -16,10 +17,13 @@ from migrate_flow.config.load import Config
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.rehearsal import Now, Rehearsal, Route
 from migrate_flow.database import resolve_url
-from migrate_flow.errors import ConfigError, MigrateFlowError
+from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
 from migrate_flow.rehearsal import children, embedded
+from migrate_flow.rehearsal.scratch import new_name
+from migrate_flow.rehearsal.scratch_server import on_server
 
-_CHILD = (sys.executable, "-m", "migrate_flow.bootstrap.rehearsal_child")
+# -P: the current folder may hold a module of any name.
+_CHILD = (sys.executable, "-P", "-m", "migrate_flow.bootstrap.rehearsal_child")
 _MAINTENANCE = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 _DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
@@ -31,14 +35,17 @@ class ScratchRehearser:
     config: Config
     scripts: Checkout
 
-    def rehearse(self, route: Route, dialect: str, processes: int) -> Iterator[Now | Rehearsal]:
+    def rehearse(self, route: Route, dialect: str, processes: int, patience_s: float) -> Iterator[Now | Rehearsal]:
         with ExitStack() as stack:
             server = self._server(dialect, stack)
             job = children.Job(
                 str(self.config.path), dialect, route.order, route.wanted, route.manifests, route.bases,
-                route.ancestors, server, self._driver(dialect), self.config.rehearsal.baseline or "", self._salt(),
+                route.parents, server, self._driver(dialect), self.config.rehearsal.baseline or "", self._salt(),
+                path=sys.path,
             )  # fmt: skip
-            yield from children.rehearse(job, _CHILD, processes)
+            if server:
+                on_server(dialect, server, new_name()).sweep()
+            yield from children.rehearse(job, children.Nursery(_CHILD, _clear, patience_s), processes)
 
     def _server(self, dialect: str, stack: ExitStack) -> str:
         if dialect == "sqlite":
@@ -76,7 +83,14 @@ class ScratchRehearser:
         return own.drivername if own.get_backend_name() == dialect else _DRIVERS.get(dialect, "")
 
     def _salt(self) -> str:
-        """What else the schema depends on: the baseline's content."""
-        baseline = self.config.rehearsal.baseline or ""
+        """What else the schema depends on: the baseline's content, and what env.py is given."""
+        baseline, project = self.config.rehearsal.baseline or "", self.config.project
         file = self.config.root / baseline
-        return sha256(file.read_bytes()) if baseline and file.is_file() else baseline
+        said = sha256(file.read_bytes()) if baseline and file.is_file() else baseline
+        return json.dumps([said, list(project.x), project.url_env or ""])
+
+
+def _clear(job: children.Job) -> None:
+    if job.server:
+        with suppress(TargetError):
+            on_server(job.dialect, job.server, job.name).close()

@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 
 from migrate_flow.alembic_adapter.checkout import Checkout
-from migrate_flow.alembic_adapter.runner import AlembicRunner
-from migrate_flow.alembic_adapter.settings import read_settings
 from migrate_flow.bootstrap import ledgers
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
-from migrate_flow.config.load import Config, find, load
+from migrate_flow.bootstrap.project import checkout as checkout
+from migrate_flow.bootstrap.project import load_config as load_config
+from migrate_flow.bootstrap.project import runner as runner
+from migrate_flow.config.load import Config
 from migrate_flow.git import Git
 from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
@@ -26,11 +27,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def load_config(path: Path | None) -> Config:
-    """Raises ConfigError."""
-    return load(path if path is not None else find(Path.cwd()))
-
-
 def target(config: Config, environment: str, person: str) -> Target:
     """The environment's database; its URL is resolved at the first use."""
     from migrate_flow.bootstrap.urls import environment_url
@@ -43,16 +39,6 @@ def target(config: Config, environment: str, person: str) -> Target:
         person=person,
         url=lambda: environment_url(config, environment),
     )
-
-
-def checkout(config: Config) -> Checkout:
-    """Raises ConfigError where Alembic's configuration can't be read."""
-    settings = read_settings(config.root / config.project.alembic, config.project.alembic_section)
-    return Checkout(settings, config.root, imports=config.project.graph == "import")
-
-
-def runner(config: Config, scripts: Checkout) -> AlembicRunner:
-    return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)
 
 
 def rehearser(config: Config, scripts: Checkout) -> Rehearser:

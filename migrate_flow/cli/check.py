@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from migrate_flow.cli.options import As, FindingsFormat, Output
 from migrate_flow.cli.output import emit
+from migrate_flow.cli.rehearse import ALL_CORES, TIMEOUT_MIN, Processes, Timeout
 from migrate_flow.cli.session import lint_project, workspace
 
 
@@ -20,7 +20,8 @@ def check(
     since: Annotated[
         str, typer.Option("--since", metavar="GIT_REF", help="What changed since this branch left it; without ledger.")
     ] = "",
-    processes: Annotated[int, typer.Option(min=1, metavar="N", help="Default: all cores.")] = os.cpu_count() or 1,
+    processes: Processes = ALL_CORES,
+    timeout: Timeout = TIMEOUT_MIN,
     no_squawk: Annotated[bool, typer.Option("--no-squawk", help="Don't ask squawk about PostgreSQL's SQL.")] = False,
     actor: As = "",
     format_name: FindingsFormat = "table",
@@ -30,11 +31,13 @@ def check(
     from migrate_flow.bootstrap import wiring
     from migrate_flow.cli.progress import drain
     from migrate_flow.services.check import check as run
+    from migrate_flow.services.rehearse import Effort
     from migrate_flow.views import checking
 
     project = lint_project(ctx, format_name, squawk=not no_squawk)
     rehearser = wiring.rehearser(project.config, wiring.checkout(project.config))
-    events = run(project, rehearser, revs or (), since, lambda: workspace(ctx, actor), processes)
+    effort = Effort(processes=processes, patience_s=timeout * 60)
+    events = run(project, rehearser, revs or (), since, lambda: workspace(ctx, actor), effort)
     report = drain(events)
     emit(ctx, checking.check(report), format_name, output)
     raise typer.Exit(0 if report.ok else 1)

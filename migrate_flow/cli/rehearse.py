@@ -8,8 +8,14 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.options import FindingsFormat, Output
-from migrate_flow.cli.output import check_format, emit
-from migrate_flow.cli.session import config, workspace
+from migrate_flow.cli.output import emit
+from migrate_flow.cli.session import lint_project, workspace
+
+ALL_CORES, TIMEOUT_MIN = os.cpu_count() or 1, 20.0
+Processes = Annotated[int, typer.Option("--processes", min=1, metavar="N", help="Default: all cores.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", min=0.01, metavar="MINUTES", help="The most that one step of a script may take.")
+]
 
 
 def rehearse(
@@ -17,33 +23,32 @@ def rehearse(
     revisions: Annotated[
         list[str] | None, typer.Argument(metavar="REV", help="Default: what the last environment lacks.")
     ] = None,
+    since: Annotated[
+        str, typer.Option("--since", metavar="GIT_REF", help="What changed since this branch left it; without ledger.")
+    ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every revision of this checkout.")] = False,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="Only on this kind of database.")] = "",
-    processes: Annotated[int, typer.Option(min=1, metavar="N", help="Default: all cores.")] = os.cpu_count() or 1,
+    processes: Processes = ALL_CORES,
+    timeout: Timeout = TIMEOUT_MIN,
     format_name: FindingsFormat = "table",
     output: Output = None,
 ) -> None:
     """Upgrade, downgrade and upgrade again on a scratch database. Exit 1 unless every one can be undone.
 
-    With REV or --all the ledger is not opened.
+    With REV, --since or --all the ledger is not opened.
     """
     from migrate_flow.bootstrap import wiring
     from migrate_flow.cli.progress import drain
-    from migrate_flow.services import chosen
+    from migrate_flow.services.chosen import choose
+    from migrate_flow.services.rehearse import Effort
     from migrate_flow.services.rehearse import rehearse as run
     from migrate_flow.views import rehearsing
 
-    check_format(format_name, findings=True)
-    found = config(ctx)
-    scripts = wiring.checkout(found)
-    if everything:
-        wanted = scripts.graph.order()
-    elif revisions:
-        wanted = chosen.named(scripts, revisions)
-    else:
-        wanted = chosen.not_everywhere(workspace(ctx))
-    rehearser = wiring.rehearser(found, scripts)
-    report = drain(run(found, scripts, rehearser, wanted, only=dialect, processes=processes))
+    project = lint_project(ctx, format_name, squawk=False)
+    chosen = choose(project, revisions or (), since, lambda: workspace(ctx), everything=everything)
+    rehearser = wiring.rehearser(project.config, wiring.checkout(project.config))
+    effort = Effort(dialect, processes, timeout * 60)
+    report = drain(run(project.config, project.scripts, rehearser, chosen.revisions, effort))
     emit(ctx, rehearsing.rehearsed(report), format_name, output)
     raise typer.Exit(0 if report.ok else 1)
 

@@ -21,11 +21,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class SeenHead:
-    """A head that somebody saw. ledger: its id. where: who keeps it, for people."""
+    """A head that somebody saw. ledger: its id. where: who keeps it, for people. place: where the ledger lay then."""
 
     ledger: str
     head: Head
     where: str
+    place: str = ""
 
 
 EMPTY = Head(0, ORIGIN)

@@ -127,17 +127,22 @@ def kind_of(document: Mapping[str, Any]) -> str:
     return predicate_type[len(PREDICATE_PREFIX) : -len(PREDICATE_SUFFIX)]
 
 
+_BY_TYPE = {f"{PREDICATE_PREFIX}{kind}{PREDICATE_SUFFIX}": kind for kind in Kind}
+
+
 class UnknownKind(ValueError):
     """A statement of ours, of a kind that this version does not know. It may restrict what others allow, so nobody
     passes it over."""
 
 
-def _known_kind(document: Mapping[str, Any]) -> Kind:
-    name = kind_of(document)
-    try:
-        return Kind(name)
-    except ValueError:
-        raise UnknownKind(f"its kind {name!r} is not known to this version") from None
+def known_kind(document: Mapping[str, Any]) -> Kind:
+    """As `kind_of`. Raises UnknownKind for a kind of a later version."""
+    predicate_type = document.get("predicateType")
+    if type(predicate_type) is str and document.get("_type") == STATEMENT_TYPE:
+        kind = _BY_TYPE.get(predicate_type)
+        if kind is not None:
+            return kind
+    raise UnknownKind(f"its kind {kind_of(document)!r} is not known to this version")
 
 
 def format_time(moment: datetime) -> str:
@@ -174,7 +179,7 @@ def project(
         hash=stored or link(prev, statement_bytes, signature),
         statement=statement_bytes,
         signature=signature,
-        kind=_known_kind(document),
+        kind=known_kind(document),
         revision=predicate.get("revision"),
         environment=predicate.get("environment"),
         actor=predicate["actor"],

@@ -9,6 +9,7 @@ from datetime import datetime
 from migrate_flow.core.history import Application, History, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Policy
 from migrate_flow.core.standing import Standing
+from migrate_flow.core.trace import Trace
 from migrate_flow.core.traits import Traits
 
 
@@ -61,7 +62,7 @@ class Observation:
 
     tables: names of tables that are not ours, at most a few. heads: rows of the version table, None where the
     target has no identity row yet (so the version table's name is not known). obstacle: why it can't be written
-    (read-only, replica), empty if it can.
+    (read-only, replica), empty if it can. absent: there is no such file, which the first write would make.
     """
 
     dialect: str = ""
@@ -72,6 +73,30 @@ class Observation:
     heads: tuple[str, ...] | None = None
     receipt: Receipt | None = None
     obstacle: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """An attempt as its target shows it, at one look. receipt: the final one. trace: what else is durable of it.
+
+    upgrades: (attempt, revision, manifest) of every final receipt of an upgrade, where they were asked for.
+    """
+
+    observation: Observation
+    receipt: Receipt | None = None
+    trace: Trace = field(default_factory=Trace)
+    upgrades: frozenset[tuple[str, str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What an upstream database itself shows of an application that the ledger tells of. contradicts: how it says
+    otherwise, and hint what mends that; empty if it does not. unseen: why it was not asked, empty if it was."""
+
+    contradicts: str = ""
+    hint: str = ""
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +121,13 @@ class PolicyFile:
 class Facts:
     """One revision, one environment, one direction, now.
 
-    actor: whose key would sign, empty if none is here. now: by the clock, whatever the entries say. target: what
-    the ledger knows of the observed database. manifest: of the script in this checkout, empty if it is not here.
-    upstream: the latest word of each upstream environment on this revision. missing_ancestors: not applied and not
-    earlier in the same plan. earlier: what is. conflicting_heads: several heads where one is asked for. downstream:
-    environments further down in which the revision stands, nearest first. unknown_heads: where the database stands,
-    and this checkout has no script of that name, so that Alembic could not plan an upgrade. traits: of the bytes
-    that would run.
+    actor: whose key would sign, empty if none is here. now: by the clock, whatever the entries say. target: what the
+    ledger knows of the observed database. manifest: of the script in this checkout, empty if it is not here.
+    upstream: the latest word of each upstream environment on this revision. sightings: what those databases show of
+    it, where the ledger says that it stands there. missing_ancestors: not applied and not earlier in the same plan.
+    earlier: what is. conflicting_heads: several heads where one is asked for. downstream: environments further down
+    in which the revision stands, nearest first. unknown_heads: where the database stands, and this checkout has no
+    script of that name, so that Alembic could not plan an upgrade. traits: of the bytes that would run.
     """
 
     revision: str
@@ -120,6 +145,7 @@ class Facts:
     missing_ancestors: tuple[str, ...] = ()
     earlier: frozenset[str] = frozenset()
     upstream: Mapping[str, Application | None] = field(default_factory=dict)
+    sightings: Mapping[str, Sighting] = field(default_factory=dict)
     conflicting_heads: tuple[str, ...] = ()
     signature_problems: tuple[str, ...] = ()
     waived: frozenset[str] = frozenset()

@@ -37,7 +37,9 @@ def malformed(fields: Mapping[str, Any]) -> str:
     """Which field is not what it must be; empty if each is. A field that is not known is not judged."""
     for name, value in fields.items():
         expected = _TYPES.get(name)
-        if expected is not None and (type(value) is not expected or _strange_inside(name, value)):
+        if expected is None:
+            continue
+        if type(value) is not expected or (expected is not str and _strange_inside(name, value)):
             return f"malformed: the field {name} is not what it must be"
     if "gates" in fields and not _gates(fields["gates"]):
         return "malformed: the field gates is not what it must be"
@@ -70,7 +72,7 @@ def _gates(value: Any) -> bool:
 def _stranger(name: str, values: Any) -> bool:
     """Whether one of a list's items is not of its type."""
     wanted = dict if name in _LISTS else str
-    return any(type(item) is not wanted for item in values)
+    return bool(values) and {*map(type, values)} != {wanted}
 
 
 def not_of_its_files(manifest: str, subjects: Sequence[Subject]) -> str:

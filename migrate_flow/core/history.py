@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from migrate_flow.core.chain import EMPTY, ORIGIN, Head
+from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.entry import Subject
+from migrate_flow.core.packed import Hashes
 from migrate_flow.core.policy import Policy
 
 
@@ -125,18 +126,26 @@ class RevisionRecord:
     adopted: dict[str, str] = field(default_factory=dict)  # environment -> manifest
     taken_back: list[tuple[Attestation, Attestation]] = field(default_factory=list)  # by what, and what
     seqs: list[int] = field(default_factory=list)
+    claims: Mapping[str, set[str]] = field(default_factory=dict, repr=False)  # the history's
 
     def last_self_review(self) -> Attestation | None:
-        return next((said for said in reversed(self.self_reviews) if not said.flaw), None)
+        for said in reversed(self.self_reviews):
+            if not said.flaw:
+                return said
+        return None
 
     def withdrawn(self) -> Attestation | None:
         """The newest withdrawal, if nobody took the migration up again with a self-review since."""
+        if not self.withdrawals:
+            return None
         last = next((said for said in reversed(self.withdrawals) if not said.flaw), None)
         taken_up = max((said.seq for said in self.self_reviews if not said.flaw), default=0)
         return last if last is not None and last.seq > taken_up else None
 
     def withdrawn_before(self) -> int:
         """Reviews and approvals up to this position speak of what was withdrawn since, and don't count."""
+        if not self.withdrawals:
+            return 0
         return max((said.seq for said in self.withdrawals if not said.flaw), default=0)
 
     def attestation(self, seq: int) -> Attestation | None:
@@ -253,7 +262,9 @@ class EnvironmentRecord:
         """Over all targets: one where it stands before one where it does not, these bytes before others, then the
         newest."""
         found = [t.applications[revision] for t in self.targets.values() if revision in t.applications]
-        return max(found, key=lambda a: (a.stands, a.manifest == manifest, a.seq), default=None)
+        if len(found) < 2:
+            return found[0] if found else None
+        return max(found, key=lambda a: (a.stands, a.manifest == manifest, a.seq))
 
     def open_attempts(self) -> list[tuple[TargetRecord, Attempt]]:
         return [(target, target.attempt) for target in self.targets.values() if target.attempt]
@@ -261,11 +272,16 @@ class EnvironmentRecord:
 
 @dataclass(slots=True)
 class History:
-    """The whole ledger, understood."""
+    """The whole ledger, understood. seq, hash: of the newest entry.
 
+    lean: nothing more is wanted than the fold's own judgement, so nothing is kept that it won't ask for again.
+    """
+
+    lean: bool = False
     ledger: str = ""
     project: str = ""
-    head: Head = EMPTY
+    seq: int = 0
+    hash: str = ORIGIN
     genesis: str = ""
     last_at: datetime | None = None
     policies: list[PolicyVersion] = field(default_factory=list)
@@ -273,13 +289,22 @@ class History:
     revoked: dict[str, Revocation] = field(default_factory=dict)  # by public key
     charter: list[int] = field(default_factory=list)  # positions of what decides for all: policies, keys, targets
     succeeds: Succession | None = None
+    claims: dict[str, set[str]] = field(default_factory=dict, repr=False)  # address -> whoever claimed it in a policy
     revisions: dict[str, RevisionRecord] = field(default_factory=dict)
     environments: dict[str, EnvironmentRecord] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)  # target -> environment
     files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
-    hashes: dict[int, str] = field(default_factory=lambda: {0: ORIGIN}, repr=False)
+    hashes: Hashes = field(default_factory=Hashes, repr=False)
     nonces: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def head(self) -> Head:
+        return Head(self.seq, self.hash)
+
+    @property
+    def empty(self) -> bool:
+        return self.seq == 0 and self.hash == ORIGIN
 
     @property
     def policy(self) -> Policy:
@@ -287,6 +312,13 @@ class History:
         if not self.policies:
             raise ValueError("the first entry does not open the ledger")
         return self.policies[-1].policy
+
+    def keep(self, revision: str) -> RevisionRecord:
+        """The record to add to."""
+        record = self.revisions.get(revision)
+        if record is None:
+            record = self.revisions[revision] = RevisionRecord(revision, claims=self.claims)
+        return record
 
     def record(self, revision: str) -> RevisionRecord:
         return self.revisions.get(revision) or RevisionRecord(revision)

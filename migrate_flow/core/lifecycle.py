@@ -8,19 +8,21 @@ signature names is read with `key_of` and must belong to the actor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import zip_longest
+from sys import intern
 from typing import Any
 
 from migrate_flow.core import policy_entries, target_entries
-from migrate_flow.core.chain import EMPTY, Head
+from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
 from migrate_flow.core.fields import malformed, not_of_its_files
 from migrate_flow.core.history import Attestation, History, Proposal, Succession
 from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy, unsound
 from migrate_flow.core.policy_entries import GOVERNING, enact
-from migrate_flow.core.standing import contributors, progress
+from migrate_flow.core.standing import contributors, own_work, progress
 from migrate_flow.core.target_entries import record_of
 
 KeyOf = Callable[[str], str]
@@ -30,61 +32,87 @@ def fold(entries: Iterable[Entry], key_of: KeyOf, history: History | None = None
     """Replay entries onto history (default: an empty one). Raises ValueError for an entry that is not ours."""
     history = history or History()
     for entry in entries:
-        _add(history, entry, key_of)
+        add(history, entry, key_of)
     return history
 
 
-def _add(history: History, entry: Entry, key_of: KeyOf) -> None:
-    fields = entry.predicate
+def add(history: History, entry: Entry, key_of: KeyOf) -> None:
+    """Take in the next entry. Raises ValueError if it is not ours."""
     said = _read(history, entry, key_of)
-    if entry.kind == Kind.LEDGER_OPENED and history.head == EMPTY:
+    if history.empty and entry.kind == Kind.LEDGER_OPENED:
         _open(history, said)
     else:
         said.flaw = said.flaw or _unfit(history, said)
         _handle(history, said)
-    history.nonces.add(str(fields.get("nonce", "")))  # of whatever type a keyholder signed
+    history.nonces.add(str(said.fields.get("nonce", "")))  # of whatever type a keyholder signed
     history.hashes[entry.seq] = entry.hash
-    history.head = entry.head
-    history.genesis = history.genesis or entry.hash
-    if not said.flaw:  # nobody's clock but those of the policy's people moves the ledger's
-        history.last_at = max(said.at, history.last_at or said.at)
+    history.seq, history.hash = entry.seq, entry.hash
+    if not history.genesis:
+        history.genesis = entry.hash
+    # Nobody's clock but those of the policy's people moves the ledger's.
+    if not said.flaw and (history.last_at is None or said.at > history.last_at):
+        history.last_at = said.at
+    if history.lean:
+        said.fields = _lasting(said.fields) if said.kind in _ATTESTING and not said.flaw else _NOTHING
+
+
+def _lasting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is asked of an attestation after its own entry: see `standing`. Most say the same, which is kept once."""
+    if "contributors" in fields or "git" in fields:
+        return {name: fields[name] for name in _LASTING if name in fields}
+    return _shared(fields.get("verdict"), fields.get("role"))
+
+
+@lru_cache(maxsize=256)
+def _shared(verdict: str | None, role: str | None) -> Mapping[str, Any]:
+    return {name: value for name, value in (("verdict", verdict), ("role", role)) if value is not None}
 
 
 def _read(history: History, entry: Entry, key_of: KeyOf) -> Attestation:
     """The entry as a statement by somebody, with its flaw where it can't be read as one. Raises ValueError for a first
     entry like that: there is no ledger then."""
-    fields, flaw, key = entry.predicate, malformed(entry.predicate), ""
+    fields, actor, key = entry.predicate, entry.actor, ""
+    flaw = malformed(fields)
+    revision, manifest = fields.get("revision", ""), fields.get("manifest", "")
+    if flaw:
+        revision, manifest = str(revision), str(manifest)
     subjects: tuple[Subject, ...] = ()
-    at = history.last_at or datetime.fromtimestamp(0, UTC)
+    at = None
     try:
         at = parse_time(fields["at"])
-        subjects = tuple(
-            Subject(_text(item["name"]), _text(item["digest"]["sha256"])) for item in entry.document["subject"]
-        )
+        subjects = _subjects(entry.document["subject"], history.files.get(manifest))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         flaw = flaw or f"malformed: {type(error).__name__} {error}"
     try:
         key = key_of(entry.signature)
     except ValueError as error:
         flaw = flaw or f"its signature can't be read: {error}"
-    if flaw and history.head == EMPTY:
+    if flaw and history.empty:
         raise ValueError(f"entry {entry.seq}: {flaw}")
-    revision, manifest = fields.get("revision", ""), fields.get("manifest", "")
-    if flaw:
-        revision, manifest = str(revision), str(manifest)
     return Attestation(
-        seq=entry.seq,
-        kind=entry.kind,
-        actor=entry.actor,
-        key=key,
-        at=at,
-        revision=revision,
-        manifest=manifest,
-        fields=fields,
-        subjects=subjects,
-        flaw=flaw,
+        entry.seq,
+        entry.kind,
+        intern(actor) if type(actor) is str else actor,
+        key,
+        at or history.last_at or datetime.fromtimestamp(0, UTC),
+        intern(revision),
+        intern(manifest),
+        fields,
+        subjects,
+        flaw,
         seen=_seen(fields.get("after")),
     )
+
+
+def _subjects(items: Any, known: tuple[Subject, ...] | None) -> tuple[Subject, ...]:
+    """What a statement speaks of. known: of this manifest; the same files are named again and again."""
+    if known is not None and len(known) == len(items):
+        for item, subject in zip(items, known, strict=True):
+            if item["name"] != subject.name or item["digest"]["sha256"] != subject.sha256:
+                break
+        else:
+            return known
+    return tuple(Subject(_text(item["name"]), _text(item["digest"]["sha256"])) for item in items)
 
 
 def _seen(after: Any) -> int:
@@ -110,22 +138,23 @@ def _handle(history: History, said: Attestation) -> None:
 
 def _unfit(history: History, said: Attestation) -> str:
     """Why the signer could not say this, whatever it is; empty if they could."""
-    keys = history.policy.keys_of(said.actor)
-    if not keys and said.actor not in history.policy.people:
-        return f"{said.actor} is not in the policy"
+    policy, fields = history.policy, said.fields
+    keys = policy.keys_of(said.actor)
     if said.key not in keys:
+        if not keys and said.actor not in policy.people:
+            return f"{said.actor} is not in the policy"
         return f"signed with a key that is not {said.actor}'s"
     if revocation := history.revoked.get(said.key):
         return f"signed with a key that entry {revocation.seq} revoked"
     if said.actor == RECOVERY and said.kind not in GOVERNING:
         return "a recovery key signs policies and revocations, and nothing else"
-    if said.fields.get("ledger") != history.ledger:
+    if fields.get("ledger") != history.ledger:
         return "made for another ledger"
-    if said.fields.get("nonce", "") in history.nonces:
+    if fields.get("nonce", "") in history.nonces:
         return "a copy of an earlier entry"
-    if not _follows(history, said.fields.get("after")):
+    if not follows(history, fields.get("after")):
         return "made after an entry that this ledger does not hold"
-    if not _known_policy(history, said):
+    if fields.get("policy") != policy.digest and not _known_policy(history, said):
         return "made under a policy that was not in force"
     if said.kind in _OF_FILES and (said.manifest or said.kind != Kind.APPLY_REFUSED):
         return _bind(history, said)
@@ -134,9 +163,7 @@ def _unfit(history: History, said: Attestation) -> str:
 
 def _bind(history: History, said: Attestation) -> str:
     """Why its manifest is not that of its files. The same files are named again and again: judged and kept once."""
-    known = history.files.get(said.manifest)
-    if known == said.subjects:
-        said.subjects = known
+    if history.files.get(said.manifest) is said.subjects:
         return ""
     problem = not_of_its_files(said.manifest, said.subjects)
     if not problem:
@@ -146,8 +173,6 @@ def _bind(history: History, said: Attestation) -> str:
 
 def _known_policy(history: History, said: Attestation) -> bool:
     """Whether it names a policy that was in force at some time since the entry that its signer saw."""
-    if said.fields.get("policy") == history.policy.digest:
-        return True
     after = said.fields["after"]["seq"]
     ends = [version.seq for version in history.policies[1:]]
     return any(
@@ -156,13 +181,13 @@ def _known_policy(history: History, said: Attestation) -> bool:
     )
 
 
-def _follows(history: History, after: Any) -> bool:
+def follows(history: History, after: Any) -> bool:
     """The chain is not signed, but this is: nobody can take an entry out and link the later ones anew."""
     if not isinstance(after, dict):
         return False
     seq, known = after.get("seq"), None
     if type(seq) is int:
-        known = history.hashes.get(seq)
+        known = history.hash if seq == history.seq else history.hashes.get(seq)
     return known is not None and after.get("hash") == f"sha256:{known}"
 
 
@@ -212,9 +237,8 @@ def _unseen(history: History, said: Attestation) -> str:
 
 
 def _own_work(history: History, said: Attestation) -> str:
-    if said.actor in contributors(history.record(said.revision), history.policy):
-        return f"{said.actor} contributed to this migration"
-    return ""
+    record = history.record(said.revision)
+    return own_work(record, said.actor) if said.actor in contributors(record, history.policy) else ""
 
 
 def _too_early(history: History, said: Attestation) -> str:
@@ -271,6 +295,9 @@ _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     **policy_entries.HANDLERS,
     **target_entries.HANDLERS,
 }
+_NOTHING: Mapping[str, Any] = {}
+_LASTING = ("contributors", "git", "verdict", "role")
+_ATTESTING = frozenset({Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.GATE_WAIVED})
 _OF_FILES = frozenset(
     {
         Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.WITHDRAWN, Kind.REVOKED,

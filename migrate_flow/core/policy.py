@@ -139,7 +139,7 @@ class Policy:
 
     def has_role(self, person: str, roles: Iterable[str]) -> bool:
         principal = self.people.get(person)
-        return principal is not None and bool(principal.roles & set(roles))
+        return principal is not None and not principal.roles.isdisjoint(roles)
 
     def risks(self, traits: Traits) -> tuple[str, ...]:
         """The script's own risks, and each ``table:GLOB`` of an escalation that matches a table it touches."""
@@ -149,9 +149,9 @@ class Policy:
 
     def required_approvals(self, risks: Iterable[str]) -> dict[str, int]:
         """Approvals by role: the maximum over the base rule and every escalation that matches a risk."""
-        found = set(risks)
         needed = dict(self.approvals)
-        for escalation in self.escalations:
+        found = set(risks)
+        for escalation in self.escalations if found else ():
             if found & set(escalation.when):
                 for role, count in escalation.approvals.items():
                     needed[role] = max(needed.get(role, 0), count)

@@ -19,6 +19,9 @@ def enact(history: History, proposal: Proposal, seq: int) -> None:
     by = ", ".join(proposal.keys)
     history.policies.append(PolicyVersion(seq, number, proposal.policy, by, proposal.at))
     history.proposals.clear()
+    for name, person in proposal.policy.people.items():
+        for address in (name, *person.aliases):
+            history.claims.setdefault(address.casefold(), set()).add(name)
 
 
 def changes_hands(history: History, policy: Policy) -> str:

@@ -6,10 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
+from types import MappingProxyType
 
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Attestation, RevisionRecord
 from migrate_flow.core.policy import Level, Policy
+
+_NOBODY: Mapping[str, str] = MappingProxyType({})
+
+
+# Looked up once: Python 3.11 takes its time to find a member of an enumeration.
+_CREATED, _SELF_REVIEWED, _REVIEWED = Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED
+_POSITION = attrgetter("seq")
 
 
 class State(StrEnum):
@@ -67,20 +76,35 @@ def contributors(record: RevisionRecord, policy: Policy | None = None) -> frozen
     """Everybody whose work it is; they only grow, also where an entry that names them is taken back.
 
     Whoever signs a self-review is one, always. Whoever signs `created` is one unless that entry names others.
-    policy: whoever claims by now an address that nobody claimed when an entry recorded it is one too.
+    policy: whoever claims by now an address that nobody claimed when an entry recorded it is one too, and whoever did
+    in an earlier policy.
     """
     found: set[str] = set()
     addresses: set[str] = set()
     for said in (*record.created, *record.self_reviews, *record.reviews):
-        if said.was_valid:
-            named = said.fields.get("contributors", ())
-            found.update(named)
-            if said.kind == Kind.SELF_REVIEWED or (said.kind == Kind.MIGRATION_CREATED and not named):
-                found.add(said.actor)
-            addresses.update(_addresses(said))
+        if said.flaw and not said.was_valid:
+            continue
+        named = said.fields.get("contributors", ())
+        found.update(named)
+        if said.kind == _SELF_REVIEWED or (said.kind == _CREATED and not named):
+            found.add(said.actor)
+        addresses.update(_addresses(said))
     if policy is None or not addresses:
         return frozenset(found)
+    found.update(*(record.claims.get(address.casefold(), ()) for address in addresses))
     return frozenset(found | claimed(policy, addresses).keys())
+
+
+def own_work(record: RevisionRecord, person: str) -> str:
+    """In words, for a contributor. Where a reviewer's word alone makes one of them, it says whose: what git showed a
+    reviewer can't be told from the ledger."""
+    theirs = [said for said in (*record.created, *record.self_reviews) if said.was_valid]
+    if not any(person == said.actor or person in said.fields.get("contributors", ()) for said in theirs):
+        reviews = (said for said in record.reviews if said.was_valid)
+        by = next((said for said in reviews if person in said.fields.get("contributors", ())), None)
+        if by is not None:
+            return f"{person} contributed to this migration (so says the review of {by.actor}, entry {by.seq})"
+    return f"{person} contributed to this migration"
 
 
 def claimed(policy: Policy, addresses: Iterable[str]) -> dict[str, str]:
@@ -133,12 +157,12 @@ def stand(
     risks: Iterable[str] = (),
     now: datetime | None = None,
     approvals_after: int = 0,
-    also: Iterable[str] = (),
+    also: Mapping[str, str] = _NOBODY,
 ) -> Standing:
     """The standing of these bytes (None: the script is not here, so the bytes that the ledger last stored).
 
     approvals_after: attestations of approval up to this position don't count (after a rollback). also: contributors
-    whom no entry names yet.
+    whom no entry names yet, each with the reason.
     """
     stored = record.last_content()
     current = manifest or (stored.manifest if stored else next(iter(record.adopted.values()), ""))
@@ -183,16 +207,17 @@ def progress(
     *,
     now: datetime | None = None,
     approvals_after: int = 0,
-    also: Iterable[str] = (),
+    also: Mapping[str, str] = _NOBODY,
 ) -> Progress:
     """As `stand`, for bytes that are known."""
     self_review = record.last_self_review()
     if self_review is not None and (self_review.manifest != manifest or record.withdrawn()):
         self_review = None
-    tally = _Tally(policy, contributors(record, policy).union(also), manifest, now, approvals_after)
-    tally.count(record)
+    tally = _Tally(record, policy, contributors(record, policy), also, manifest, now, approvals_after)
+    tally.count()
     needed = policy.required_approvals(risks)
-    missing = {role: n - tally.by_role(role) for role, n in needed.items() if n > tally.by_role(role)}
+    given = [said.fields["role"] for said in tally.approvals.values()]
+    missing = {role: n - given.count(role) for role, n in needed.items() if n > given.count(role)}
     reviews_missing = max(0, policy.peer_reviews - len(tally.reviews))
     state = _state(record, self_review, tally, reviews_missing, missing)
     return Progress(state, self_review, reviews_missing, missing, tally)
@@ -203,38 +228,41 @@ class _Tally:
 
     def __init__(
         self,
+        record: RevisionRecord,
         policy: Policy,
         authors: frozenset[str],
+        also: Mapping[str, str],
         manifest: str,
         now: datetime | None,
         approvals_after: int,
     ) -> None:
-        self.policy, self.authors, self.manifest = policy, authors, manifest
+        self.policy, self.authors, self.manifest = policy, authors.union(also) if also else authors, manifest
+        self.record, self.also = record, also
         self.now, self.approvals_after = now, approvals_after
         self.reviews: dict[str, Attestation] = {}
         self.objections: dict[str, Attestation] = {}
         self.approvals: dict[str, Attestation] = {}
         self.uncounted: list[tuple[Attestation, str]] = []
 
-    def count(self, record: RevisionRecord) -> None:
+    def count(self) -> None:
+        record = self.record
         since = record.withdrawn_before()
         spoken = [s for s in (*record.reviews, *record.approvals) if s.manifest == self.manifest and s.seen >= since]
-        for said in sorted(spoken, key=lambda said: said.seq):
-            count = self._count_review if said.kind == Kind.REVIEWED else self._count_approval
-            reason = said.flaw or self._lost_role(said) or count(said)
-            if reason:
+        for said in sorted(spoken, key=_POSITION):
+            count = self._count_review if said.kind == _REVIEWED else self._count_approval
+            if reason := said.flaw or self._lost_role(said) or count(said):
                 self.uncounted.append((said, reason))
 
     def _lost_role(self, said: Attestation) -> str:
         """An attestation counts as long as its signer still holds the role in which it was made."""
-        roles = self.policy.review_roles if said.kind == Kind.REVIEWED else [said.fields["role"]]
+        roles = self.policy.review_roles if said.kind == _REVIEWED else (said.fields["role"],)
         if said.fields.get("verdict") == "request-changes" or self.policy.has_role(said.actor, roles):
             return ""
         return f"{said.actor} no longer holds the role {' or '.join(sorted(roles))}"
 
     def _count_review(self, said: Attestation) -> str:
         if said.actor in self.authors:
-            return f"{said.actor} contributed to this migration"
+            return self._own_work(said.actor)
         if said.fields["verdict"] == "request-changes":
             self.reviews.pop(said.actor, None)
             self.objections[said.actor] = said
@@ -256,10 +284,13 @@ class _Tally:
         self.approvals[said.actor] = said
         return ""
 
+    def _own_work(self, person: str) -> str:
+        return self.also.get(person) or own_work(self.record, person)
+
     def bars_review(self, person: str) -> str:
         """Why this person can't be a peer reviewer of these bytes; empty if they can."""
         if person in self.authors:
-            return f"{person} contributed to this migration"
+            return self._own_work(person)
         if self.policy.separation == "strict" and person in self.approvals:
             return f"{person} approved it: author, reviewer and approver are three people"
         return ""
@@ -267,15 +298,12 @@ class _Tally:
     def bars_approval(self, person: str) -> str:
         """Why this person can't approve these bytes (again); empty if they can."""
         if person in self.authors:
-            return f"{person} contributed to this migration"
+            return self._own_work(person)
         if self.policy.separation == "strict" and person in self.reviews:
             return f"{person} reviewed it: author, reviewer and approver are three people"
         if person in self.approvals:
             return f"{person} approved already, as {self.approvals[person].fields['role']}"
         return ""
-
-    def by_role(self, role: str) -> int:
-        return sum(said.fields["role"] == role for said in self.approvals.values())
 
 
 def _state(
@@ -285,7 +313,7 @@ def _state(
     reviews_missing: int,
     missing: Mapping[str, int],
 ) -> State:
-    if not any(not said.flaw for said in (*record.created, *record.self_reviews)):
+    if self_review is None and all(said.flaw for said in (*record.created, *record.self_reviews)):
         return State.GRANDFATHERED if record.adopted else State.UNTRACKED
     if record.withdrawn():
         return State.WITHDRAWN

@@ -25,7 +25,7 @@ from migrate_flow.core.trace import Durability
 
 
 def record_of(history: History, said: Attestation) -> RevisionRecord:
-    record = history.revisions.setdefault(said.revision, RevisionRecord(said.revision))
+    record = history.keep(said.revision)
     record.seqs.append(said.seq)
     if said.flaw:
         history.flawed.append(said)
@@ -49,7 +49,7 @@ def _intended(history: History, said: Attestation) -> None:
         history.flawed.append(said)
         return
     target = _place(history, environment, said)
-    target.attempt = _attempt(said, target.applications.get(said.revision), target.attempt)
+    target.attempt = _attempt(history, said, target.applications.get(said.revision), target.attempt)
     target.version_table = said.fields.get("version_table", target.version_table)
     if target.heads is None:
         target.heads = tuple(said.fields["from_heads"])
@@ -116,7 +116,7 @@ def _misses(history: History, environment: EnvironmentRecord, said: Attestation,
     return f"speaks of another database than the one known as {environment.name}"
 
 
-def _attempt(said: Attestation, before: Application | None, earlier: Attempt | None) -> Attempt:
+def _attempt(history: History, said: Attestation, before: Application | None, earlier: Attempt | None) -> Attempt:
     fields = said.fields
     return Attempt(
         id=fields["attempt"],
@@ -130,7 +130,7 @@ def _attempt(said: Attestation, before: Application | None, earlier: Attempt | N
         at=said.at,
         operator=fields.get("operator", {}),
         before=earlier.before if earlier else before,
-        place=fields,
+        place={} if history.lean else fields,
         resumes=earlier,
     )
 
@@ -147,7 +147,7 @@ def _outcome(history: History, said: Attestation) -> None:
         history.flawed.append(said)
         return
     record_of(history, said)
-    state = _OUTCOMES.get(Kind(said.kind)) or Applied(said.fields["outcome"])
+    state = _OUTCOMES.get(said.kind) or Applied(said.fields["outcome"])
     if state is Applied.PARTIAL:
         # A partial change stays an open attempt: nothing else may run before somebody settles it.
         target.put(_application(history, said, attempt, state))
@@ -171,16 +171,16 @@ def _no_outcome(
 ) -> str:
     """Why an entry is no outcome of this attempt; empty if it is. Evidence may be recorded by anybody in the policy, a
     decision only by who may apply there."""
-    kind, fields = Kind(said.kind), said.fields
+    kind, fields = said.kind, said.fields
     if (said.revision, said.manifest, fields["direction"]) != (attempt.revision, attempt.manifest, attempt.direction):
         return "it speaks of another act than the one that was meant"
-    if kind in (Kind.APPLY_APPLIED, Kind.APPLY_FAILED) and said.actor != attempt.by:
+    if said.actor != attempt.by and kind in (Kind.APPLY_APPLIED, Kind.APPLY_FAILED):
         return f"{said.actor} did not make this attempt: what another finds is a recovery"
-    outcome = fields.get("outcome") if kind is Kind.APPLY_RECOVERED else _OUTCOMES[kind].value
-    if outcome not in (Applied.APPLIED, Applied.FAILED, Applied.PARTIAL):
+    outcome = _OUTCOMES.get(kind) or fields.get("outcome")  # the kind says it, but for a recovery
+    if outcome not in _RECOVERED:
         return f"{outcome!r} is no outcome"
-    stated = fields.get("statements", {})
-    if not isinstance(stated, Mapping) or not all(
+    stated = fields.get("statements")
+    if stated and not all(
         str(n).isdigit() and state in (Durability.DONE, Durability.NOT_DONE) for n, state in stated.items()
     ):
         return "what it states of statements can't be understood"
@@ -204,7 +204,7 @@ def _decided(said: Attestation, attempt: Attempt) -> Attempt:
 def _not_before(history: History, said: Attestation) -> datetime:
     """Nobody who applies says that it was before it was approved: a soak counts from there."""
     approvals = history.record(said.revision).approvals
-    return max((said.at, *(item.at for item in approvals if not item.flaw)))
+    return max([said.at, *[item.at for item in approvals if not item.flaw]])
 
 
 def _application(history: History, said: Attestation, attempt: Attempt, state: Applied) -> Application:
@@ -263,10 +263,10 @@ def _adopt_one(
             item["manifest"],
             behaviour,
             stored=said.seq,
-            place=item,
+            place={} if history.lean else item,
         )
     )
-    record = history.revisions.setdefault(revision, RevisionRecord(revision))
+    record = history.keep(revision)
     record.seqs.append(said.seq)
     if state is Applied.GRANDFATHERED:
         record.adopted[environment.name] = item["manifest"]
@@ -327,14 +327,15 @@ def _replaced(history: History, said: Attestation) -> None:
 
 def _environment(history: History, said: Attestation) -> EnvironmentRecord:
     name = said.fields["environment"]
-    return history.environments.setdefault(name, EnvironmentRecord(name))
+    return history.environments.get(name) or history.environments.setdefault(name, EnvironmentRecord(name))
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[str, Applied] = {
     Kind.APPLY_APPLIED: Applied.APPLIED,
     Kind.APPLY_FAILED: Applied.FAILED,
     Kind.APPLY_PARTIAL: Applied.PARTIAL,
 }
+_RECOVERED = (Applied.APPLIED, Applied.FAILED, Applied.PARTIAL)
 HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.APPLY_INTENDED: _intended,
     Kind.APPLY_APPLIED: _outcome,

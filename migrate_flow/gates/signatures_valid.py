@@ -1,4 +1,7 @@
-"""Every entry about this migration, and every policy, carries a valid signature by the person it names.
+"""Every entry about this migration, every policy, and what says where the target stands carries a valid signature by
+the person it names. So do the entries about the migrations that come before it in the same plan.
+
+What was applied long ago is not verified again: `migrate-flow ledger verify` does all.
 
 Clears it: nothing but finding out who wrote the entry: `migrate-flow ledger verify`.
 """

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,13 @@ _APPEND = f"{_WRITE}{_OF_THE_TABLE}; {SELECT_HEAD}"
 _OF_THE_SCHEMA = "hashtext(coalesce(current_schema(), '')))"  # before there is a table
 _DROP = """DROP TABLE artifact, entry, ledger_version;
 DROP FUNCTION ledger_entry_append(), ledger_artifact_digest(), ledger_refuse()"""
+
+
+@cache
+def _message(write: str, artifacts: int) -> bytes:
+    """From BEGIN to COMMIT, with so many artifacts and one entry. The driver knows again what is the same object."""
+    inserts = [*[insert_artifact("%s")] * artifacts, insert_entry("%s")]
+    return "; ".join([write + _OF_THE_TABLE, *inserts, "COMMIT"]).encode()
 
 
 class PostgresqlTransaction(Transaction):
@@ -164,14 +172,10 @@ class PostgresqlStore(LedgerStore):
 
         NOTE: nothing is looked at in between, for the trigger takes no entry but the next one.
         """
-        statements, values = [_WRITE + _OF_THE_TABLE], list[Any]()
-        for digest, content in digests(contents):
-            statements.append(insert_artifact("%s"))
-            values += (digest, content, digest)
-        statements += (insert_entry("%s"), "COMMIT")
+        values = [value for digest, content in digests(contents) for value in (digest, content, digest)]
         values += entry_values(entry)
         try:
-            psycopg.ClientCursor(connection).execute("; ".join(statements).encode(), values)
+            psycopg.ClientCursor(connection).execute(_message(_WRITE, len(contents)), values)
         except psycopg.errors.RestrictViolation:
             return False
         finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from migrate_flow.core.chain import EMPTY, ORIGIN, Head, link
@@ -57,20 +57,19 @@ class Transaction(ABC):
     def holds(self, entry: Entry) -> bool:
         return self.hash_at(entry.seq) == entry.hash
 
-    def raw_rows(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """As they are stored, of whatever types."""
-        for row in self.stream(f"SELECT {COLUMNS} FROM entry WHERE seq > {self.mark} ORDER BY seq", (after,)):
-            yield dict(zip(NAMES, row, strict=True))
+    def raw_rows(self, after: int = 0) -> Iterator[Row]:
+        """The values of NAMES as they are stored, of whatever types."""
+        return self.stream(f"SELECT {COLUMNS} FROM entry WHERE seq > {self.mark} ORDER BY seq", (after,))
 
-    def rows_after(self, after: int) -> Iterator[dict[str, Any]]:
+    def rows_after(self, after: int) -> Iterator[Row]:
         return map(_plain, self.raw_rows(after))
 
-    def rows_at(self, seqs: Sequence[int]) -> Iterator[dict[str, Any]]:
+    def rows_at(self, seqs: Sequence[int]) -> Iterator[Row]:
         for start in range(0, len(seqs), BATCH):
             batch = seqs[start : start + BATCH]
             marks = ", ".join([self.mark] * len(batch))
             for row in self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch):
-                yield _plain(dict(zip(NAMES, row, strict=True)))
+                yield _plain(row)
 
     def artifact(self, sha256: str) -> bytes | None:
         rows = self.rows(f"SELECT content FROM artifact WHERE sha256 = {self.mark}", (sha256,))
@@ -109,15 +108,15 @@ def digests(contents: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
         yield hashlib.sha256(content).hexdigest(), content
 
 
-def checked(row: Mapping[str, Any], expected: int, prev: str, where: str) -> Entry:
+def checked(row: Row, expected: int, prev: str, where: str) -> Entry:
     """The row as an entry, if it continues the chain and says what its statement says. Raises LedgerError."""
+    seq, before, stored, statement, signature, kind, revision, environment, actor, at = row
     try:
-        statement, signature = row["statement"], row["signature"]
-        if row["seq"] != expected:
+        if seq != expected:
             raise broken(where, f"entry {expected} is missing")
-        if row["prev"] != prev or link(prev, statement, signature) != row["hash"]:
+        if before != prev or link(prev, statement, signature) != stored:
             raise broken(where, f"entry {expected} does not continue the chain")
-        entry = project(expected, prev, statement, signature)
+        entry = project(expected, prev, statement, signature, stored=stored)
     except UnknownKind as error:
         raise LedgerError(
             f"entry {expected}: {error}",
@@ -126,9 +125,10 @@ def checked(row: Mapping[str, Any], expected: int, prev: str, where: str) -> Ent
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise broken(where, f"entry {expected} is no statement of ours ({error})") from error
-    for name in ("kind", "revision", "environment", "actor", "at"):
-        if row[name] != getattr(entry, name):
-            raise broken(where, f"entry {expected}: column {name} is not what the statement says")
+    said = (entry.kind, entry.revision, entry.environment, entry.actor, entry.at)
+    if said != (kind, revision, environment, actor, at):
+        name = next(name for name, one, other in zip(NAMES[5:], row[5:], said, strict=True) if one != other)
+        raise broken(where, f"entry {expected}: column {name} is not what the statement says")
     return entry
 
 
@@ -138,9 +138,11 @@ def broken(where: str, problem: str) -> LedgerError:
     )
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(row: Row) -> Row:
     """A stored row with a statement of bytes and a signature of text: SQLite takes any value in any column."""
-    return {**values, "statement": _bytes(values["statement"]), "signature": str(values["signature"])}
+    if type(row[3]) is bytes and type(row[4]) is str:
+        return row
+    return (*row[:3], _bytes(row[3]), str(row[4]), *row[5:])
 
 
 def _bytes(value: Any) -> bytes:

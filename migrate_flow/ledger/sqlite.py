@@ -9,7 +9,6 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +187,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         check_same_thread=False,  # one user at a time is enough, and `_connected` sees to it
     )
     # A byte that is no UTF-8 becomes a text that differs, instead of an error that does not say where it is.
-    connection.text_factory = partial(str, encoding="utf-8", errors="backslashreplace")
+    connection.text_factory = _text
     try:
         for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "recursive_triggers=ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -196,6 +195,13 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="backslashreplace")
 
 
 @contextmanager

@@ -14,14 +14,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, project
 from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
-from migrate_flow.ledger.rows import Transaction, broken, checked, digests
+from migrate_flow.ledger.rows import Row, Transaction, broken, checked, digests
 from migrate_flow.services.copy_ledger import Fill, Fingerprint, NewLedger
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class LedgerStore(ABC):
     def at(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order, each checked against its own hash and statement."""
         with self.read() as transaction:
-            return [checked(row, row["seq"], row["prev"], self._where) for row in transaction.rows_at(seqs)]
+            return [checked(row, row[0], row[1], self._where) for row in transaction.rows_at(seqs)]
 
     def append(
         self, statement: bytes, signature: str, artifacts: Iterable[bytes], *, seen: Head, recheck: Recheck
@@ -148,7 +148,7 @@ class LedgerStore(ABC):
         with self.read() as transaction:
             yield from transaction.artifacts()
 
-    def raw_rows(self) -> Iterator[dict[str, Any]]:
+    def raw_rows(self) -> Iterator[Row]:
         """Every entry's columns, unchecked, for `ledger verify` to judge."""
         with self.read() as transaction:
             yield from transaction.raw_rows()

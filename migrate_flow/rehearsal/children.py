@@ -28,6 +28,7 @@ from migrate_flow.errors import MigrateFlowError, TargetError
 from migrate_flow.rehearsal.scratch import new_name
 
 WORTH_A_PROCESS = 8  # revisions
+NEXT_STEP = b"\0next step\0\n"  # a child's stderr has it before each
 _KEPT_NOISE = 4096
 
 
@@ -211,12 +212,12 @@ class _Child(threading.Thread):
         if self._overdue:
             return f"it took longer than {self._nursery.patience_s / 60:g} min (--timeout)"
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        last = noise.decode(errors="replace").strip().rsplit("\n", 1)[-1][-300:]
+        last = noise.rpartition(NEXT_STEP)[2].decode(errors="replace").strip().rsplit("\n", 1)[-1][-300:]
         return redact(f"the script ended the process ({how})" + (f": {last}" if last else ""))
 
     def _after_crash(self, job: Job, told: _Told, why: str) -> Job | None:
         now = told.now
-        if now is None or now.revision in told.done:
+        if now is None or (now.revision in told.done and not now.building):
             when = "before it began" if now is None else f"after {now.revision}, between two steps"
             raise TargetError(f"the rehearsal ended {when}: {why}", hint="migrate-flow doctor")
         left = [revision for revision in job.wanted if revision not in told.done]

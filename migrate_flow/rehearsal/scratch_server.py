@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, create_engine, pool
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from migrate_flow.core.redaction import redact
+from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import TargetError
 from migrate_flow.rehearsal.scratch import PREFIX
 
@@ -55,7 +56,6 @@ class _ServerScratch:
             self._drop(connection, self._name)
             self._drop(connection, f"{self._name}_kept")
 
-
     def _names(self, connection: Connection, prefix: str) -> list[str]:
         rows = connection.exec_driver_sql("SELECT schema_name FROM information_schema.schemata")
         return sorted(row[0] for row in rows if row[0].startswith(prefix))
@@ -89,6 +89,14 @@ class _ServerScratch:
                 hint="see that it runs, and that its user may make databases",
                 where="[rehearsal]",
             ) from error
+
+
+def on_server(dialect: str, url: str, name: str) -> MysqlScratch | PostgresqlScratch:
+    """url: of the server, with its secret. name: of the scratch database."""
+    server = make_url(url)
+    remember(server.password)
+    engine = create_engine(server, poolclass=pool.NullPool, hide_parameters=True)
+    return PostgresqlScratch(server, engine, name) if dialect == "postgresql" else MysqlScratch(server, engine, name)
 
 
 class MysqlScratch(_ServerScratch):

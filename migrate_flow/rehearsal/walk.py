@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from migrate_flow.core.rehearsal import Attempted, Now, Part, Rehearsal, Seen, judge
+from migrate_flow.errors import TargetError
 
 
 class Scene(Protocol):
@@ -90,7 +91,7 @@ class Walk:
             if not wanted:
                 yield Now(revision, building=True)
                 step = self.scene.run(revision, Part.UPGRADE)
-                if step.problem:
+                if step.problem and not self._works_together(revision):
                     self._broken[revision] = step.problem
                     yield from self._rebuilt()
                 else:
@@ -99,7 +100,8 @@ class Walk:
                 continue
             if not self._stored:
                 self._stored = True
-                self.scene.store(self._applied)
+                if not self._joined:
+                    self.scene.store(self._applied)
             rehearsal, seen = yield from self._rehearse(revision, seen or self.scene.look())
             yield rehearsal
             if seen is None:
@@ -118,7 +120,11 @@ class Walk:
             steps.append(step)
             if step.problem and not (part is Part.UPGRADE and self._works_together(revision)):
                 break
-            seen.append(self.scene.look())
+            try:
+                seen.append(self.scene.look())
+            except TargetError as error:
+                steps[-1] = replace(step, problem=error.message)
+                break
             if part is Part.UPGRADE:
                 self._applied.append(revision)
                 if kept := self._worth_keeping(seen[-1]):

@@ -75,7 +75,7 @@ def _require_right(workspace: Workspace, situation: Situation, *, new_target: bo
     if strict and not workspace.policy.has_role(signer.person, [POLICY_ADMIN]):
         raise Refused(
             f"adopting {rules.name} needs the role {POLICY_ADMIN}, which {signer.person} does not hold",
-            hint=ask(workspace.policy.holders([POLICY_ADMIN]), f"adopt --env {rules.name} -m WHY"),
+            hint=ask(workspace.holders([POLICY_ADMIN]), f"adopt --env {rules.name} -m WHY"),
         )
 
 

@@ -55,9 +55,7 @@ def waive(workspace: Workspace, text: str, gate: str, environment: str, why: str
     if not workspace.policy.has_role(signer.person, approvers):
         raise Refused(
             f"{signer.person} may not waive a gate: the role {' or '.join(approvers)} is needed",
-            hint=ask(
-                workspace.policy.holders(approvers), f"approve {revision} --waive {gate} --env {rules.name} -m WHY"
-            ),
+            hint=ask(workspace.holders(approvers), f"approve {revision} --waive {gate} --env {rules.name} -m WHY"),
         )
     reviewed = self_reviewed(workspace, revision)
     fields = {
@@ -85,7 +83,7 @@ def _role(workspace: Workspace, revision: str, person: str, role: str, standing:
         if role not in held:
             raise Refused(
                 f"{person} does not hold the role {role}",
-                hint=ask(workspace.policy.holders([role]), f"approve {revision} --role {role}"),
+                hint=ask(workspace.holders([role]), f"approve {revision} --role {role}"),
             )
         asked = {*workspace.policy.approvals, *standing.missing_roles}
         asked.update(name for rule in workspace.policy.escalations for name in rule.approvals)

@@ -9,7 +9,7 @@ from functools import cached_property
 from uuid import uuid4
 
 from migrate_flow.core.chain import SeenHead
-from migrate_flow.core.entry import Draft, Entry, format_time, statement
+from migrate_flow.core.entry import Draft, Entry, Kind, format_time, statement
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import RECOVERY
@@ -70,25 +70,35 @@ class Book:
         self._compare(history, seen)
         return history
 
-    def _compare(self, history: History, seen: SeenHead | None) -> None:
-        """Raises LedgerError where the ledger does not go on from the newest head that was seen of it here."""
-        if seen is not None and (problem := unlike(history, seen)):
+    def _compare(self, history: History, here: SeenHead | None) -> None:
+        """Raises LedgerError where the ledger does not go on from the newest head that was seen of it, in its place
+        (here) or in any."""
+        anywhere = self.heads.of(history.ledger)
+        if anywhere is not None and anywhere.head.seq > history.head.seq:
+            self._take_in(history)  # others may have appended, and noted it, since we read
+        seen = [note for note in (here, anywhere) if note is not None]
+        problems = {note.where: problem for note in seen if (problem := unlike(history, note))}
+        if problems:
+            moved = f" (it lay at {anywhere.place} then)" if anywhere and list(problems) == [anywhere.where] else ""
             raise LedgerError(
-                f"the ledger can't be trusted: {problem}",
+                f"the ledger can't be trusted: {next(iter(problems.values()))}{moved}",
                 hint="restore the newest ledger, then migrate-flow ledger verify; "
-                f"where somebody answers for the change: rm {shlex.quote(seen.where)}",
+                f"where somebody answers for the change: rm {shlex.join(problems)}",
                 where=self.ledger.describe(),
             )
-        self._note(history, seen)
+        if len(seen) < 2 or any((note.ledger, note.head) != (history.ledger, history.head) for note in seen):
+            self._note(history)
 
-    def _note(self, history: History, seen: SeenHead | None = None) -> None:
-        if seen is None or (seen.ledger, seen.head) != (history.ledger, history.head):
-            self.heads.note(history.ledger, history.head)
+    def _note(self, history: History) -> None:
+        self.heads.note(history.ledger, history.head)
 
     def catch_up(self) -> None:
         """Take in what others appended since this process read the ledger: who had to wait for a lock knows only the
         past."""
-        history = self.history
+        self._take_in(self.history)
+        self._note(self.history)
+
+    def _take_in(self, history: History) -> None:
         (last,) = self.entries([history.head.seq]) or (None,)
         if last is None or last.hash != history.head.hash:
             raise LedgerError(
@@ -97,7 +107,6 @@ class Book:
                 where=self.ledger.describe(),
             )
         fold(self.ledger.entries(history.head.seq), self._verifier.key_of, history)
-        self._note(history)
 
     @cached_property
     def _offset(self) -> timedelta:
@@ -147,20 +156,27 @@ class Book:
             self._verified[entry.seq] = f"entry {entry.seq} by {entry.actor}: {problem}" if problem else ""
         return tuple(self._verified[seq] for seq in sorted(set(seqs)) if self._verified.get(seq))
 
+    def ready(self, kind: Kind) -> Signer:
+        """Who would sign an entry of this kind now, for commands that change something before they append.
+
+        Raises Refused for a wrong clock, IdentityError for a signer whom the policy does not know or let sign that.
+        """
+        self._require_clock()
+        signer = self._signer()
+        know(self.history, signer)
+        if signer.person == RECOVERY and kind not in GOVERNING:
+            raise IdentityError(
+                "a recovery key signs policies and key revocations, and nothing else",
+                hint="unset MIGRATE_FLOW_SIGNING_KEY_FILE, or let it point to a person's key",
+            )
+        return signer
+
     def append(self, draft: Draft, recheck: Recheck = _fine) -> Entry:
         """Sign and append. recheck: called with the history again if others appended meanwhile; raises to refuse.
 
         Raises IdentityError for a signer whom the policy does not know, LedgerError, BusyError.
         """
-        self._require_clock()
-        history = self.history
-        signer = self._signer()
-        know(history, signer)
-        if signer.person == RECOVERY and draft.kind not in GOVERNING:
-            raise IdentityError(
-                "a recovery key signs policies and key revocations, and nothing else",
-                hint="unset MIGRATE_FLOW_SIGNING_KEY_FILE, or let it point to a person's key",
-            )
+        signer, history = self.ready(draft.kind), self.history
         try:
             signed = statement(
                 draft,
@@ -228,7 +244,7 @@ def unlike(history: History, seen: SeenHead) -> str:
     noted = f"this machine saw entry {seen.head.seq} as sha256:{seen.head.hash[:12]}…"
     if seen.head.seq > history.head.seq:
         return f"{noted}, and now it ends with entry {history.head.seq}: it was restored from a backup, or cut off"
-    here = history.hashes.get(seen.head.seq, "")
+    here = history.hashes.get(seen.head.seq) or ""
     if here != seen.head.hash:
         return f"{noted}, and now it is sha256:{here[:12]}…: it was edited, forked or restored"
     return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrate_flow.services.lint import Linted, Project, lint
 from migrate_flow.services.progress import Progress
-from migrate_flow.services.rehearse import Rehearsed, Rehearser, rehearse
+from migrate_flow.services.rehearse import Effort, Rehearsed, Rehearser, rehearse
 from migrate_flow.services.workspace import Workspace
 
 
@@ -29,7 +29,7 @@ def check(
     texts: Sequence[str],
     since: str,
     workspace: Callable[[], Workspace],
-    processes: int = 1,
+    effort: Effort,
 ) -> Generator[Progress, None, Checked]:
     """Which revisions: as `lint` has it. A file that can't be used is a finding, and then nothing is rehearsed.
 
@@ -38,5 +38,5 @@ def check(
     linted = lint(project, texts, since, workspace)
     if project.scripts.problems:
         return Checked(linted, Rehearsed((), {}))
-    rehearsed = yield from rehearse(project.config, project.scripts, rehearser, linted.revisions, processes=processes)
+    rehearsed = yield from rehearse(project.config, project.scripts, rehearser, linted.revisions, effort)
     return Checked(linted, rehearsed)

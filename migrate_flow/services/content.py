@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from migrate_flow.core.entry import Subject
@@ -97,10 +98,10 @@ def standing_of(
     revision: str,
     manifest: Manifest | None,
     approvals_after: int = 0,
-    also: Iterable[str] = (),
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> Standing:
     """approvals_after: approvals up to this position of the ledger don't count (after a rollback). also: contributors
-    whom no entry names yet."""
+    whom no entry names yet, each with the reason."""
     policy = workspace.policy
     standing = stand(
         workspace.history.record(revision),
@@ -111,6 +112,9 @@ def standing_of(
         approvals_after=approvals_after,
         also=also,
     )
+    if workspace.history.revoked:
+        able = workspace.able
+        standing = replace(standing, may_review=able(standing.may_review), may_approve=able(standing.may_approve))
     said = workspace.history.record(revision).last_self_review()
     if not standing.stale or manifest is None or said is None:
         return standing

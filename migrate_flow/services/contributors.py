@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from migrate_flow.core.policy import Policy
-from migrate_flow.core.revision import Manifest
+from migrate_flow.core.revision import Manifest, SealedFile
 from migrate_flow.core.standing import Standing, claimed, refuses_unknown_authors, unclaimed
 from migrate_flow.errors import Refused
 from migrate_flow.services.ports import Author, Authors, Authorship
 
 _MOST_RECORDED = 50  # addresses in one entry; the number of all of them is recorded too
 _MOST_NAMED = 5
+_MOST_ASKED = 1000  # files in one question to git: their names are arguments of a command
 _NOT_HERE = Authorship(problem="this checkout does not hold the script")
 
 
@@ -45,12 +46,60 @@ class Place(Protocol):
     @property
     def policy(self) -> Policy: ...
 
+    @property
+    def claims(self) -> Mapping[str, Collection[str]]: ...  # address -> whoever claimed it in any policy so far
+
+
+class PlanAuthors:
+    """Whose work the scripts of a plan are, by git: read once for all of them, and only if somebody asks."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._read: dict[str, list[Author]] = {}  # by path
+        self._problems: list[str] = []
+        self._dirty = False  # whether one of the files is not as HEAD has it
+
+    def read(self, manifests: Iterable[Manifest]) -> None:
+        """Ask git about all of these at once."""
+        files = {file.path: file for manifest in manifests for file in manifest.files if file.path not in self._read}
+        wanted = list(files.values())
+        for start in range(0, len(wanted), _MOST_ASKED):
+            self._ask(wanted[start : start + _MOST_ASKED])
+
+    def _ask(self, files: Sequence[SealedFile]) -> None:
+        seen = self._place.authors.authorship(files)
+        self._read |= {file.path: [] for file in files}
+        for author in seen.authors:
+            self._read[author.path].append(author)
+        if seen.problem and seen.problem not in self._problems:
+            self._problems.append(seen.problem)
+        elif seen.dirty and not seen.problem:
+            self._dirty = True
+
+    def of(self, manifest: Manifest) -> Contribution:
+        """What git shows of one of them."""
+        self.read([manifest])
+        authors = tuple(author for file in manifest.files for author in self._read[file.path])
+        return _contribution(self._place, Authorship(authors))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """How far git was heard about all that was asked."""
+        found = [f"{problem}: only recorded contributors count" for problem in self._problems]
+        if self._dirty:
+            found.append("not every script is committed as it is here: git does not know who changed it")
+        return tuple(found)
+
 
 def contribution(workspace: Place, manifest: Manifest | None) -> Contribution:
     """What git shows of the script and its modules. None: they are not in this checkout."""
-    seen = workspace.authors.authorship(manifest.files) if manifest else _NOT_HERE
+    return _contribution(workspace, workspace.authors.authorship(manifest.files) if manifest else _NOT_HERE)
+
+
+def _contribution(workspace: Place, seen: Authorship) -> Contribution:
     addresses = [author.address for author in seen.authors]
-    owners = claimed(workspace.policy, addresses)
+    earlier = {person: address for address in addresses for person in workspace.claims.get(address.casefold(), ())}
+    owners = {**earlier, **claimed(workspace.policy, addresses)}
     return Contribution(
         seen,
         {person: _why(person, address, seen.authors) for person, address in owners.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ _COLUMNS = tuple(column.name for column in fields(Entry))
 class Rows(Protocol):
     """All that a ledger stores, as it is stored."""
 
-    def raw_rows(self) -> Iterator[dict[str, Any]]: ...
+    def raw_rows(self) -> Iterator[Sequence[Any]]: ...
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]: ...
 
@@ -61,9 +61,9 @@ class Fingerprint:
     def digest(self) -> str:
         return f"{self.entries} {self.artifacts} {self._hash.hexdigest()}"
 
-    def add_entry(self, row: Mapping[str, Any]) -> None:
+    def add_entry(self, row: Sequence[Any]) -> None:
         self.entries += 1
-        self._add(row[name] for name in _COLUMNS)
+        self._add(row)
 
     def add_artifact(self, artifact: tuple[str, bytes]) -> None:
         self.artifacts += 1
@@ -88,7 +88,7 @@ def copy(source: Ledger, create: Callable[[Fill], object], *, genesis: str = "")
         for entry in source.entries():
             if entry.seq == 1 and genesis and genesis != f"sha256:{entry.hash}":
                 raise _refused(source, "its first entry is not the genesis that the configuration names")
-            read.add_entry(vars(entry))
+            read.add_entry([getattr(entry, name) for name in _COLUMNS])
             heads[0] = entry.head
             yield entry
 

@@ -7,7 +7,7 @@ does not matter: the entry is its signer's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -50,6 +50,11 @@ class Apart:
     def policy(self) -> Policy:
         """The file's: what is in force is known where the ledger is."""
         return self.config.policy
+
+    @property
+    def claims(self) -> Mapping[str, Collection[str]]:
+        """As policy: earlier ones are known where the ledger is."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from migrate_flow.core.policy import POLICY_ADMIN, shortages
 from migrate_flow.errors import MigrateFlowError
+from migrate_flow.services.entry_times import ahead
 from migrate_flow.services.environments import tested
 from migrate_flow.services.open_attempts import open_attempts
-from migrate_flow.services.policy import waiting
+from migrate_flow.services.policy import another_admin, waiting
 from migrate_flow.services.review import ask
 from migrate_flow.services.workspace import Workspace
 
@@ -63,10 +64,18 @@ def _policy(workspace: Workspace) -> Iterator[Check]:
     for text in shortages(workspace.policy):
         hint = "migrate-flow people add EMAIL --role ROLE --key 'KEY'"
         yield Check("policy", "warning", text, hint)
-    able = workspace.policy.governors(workspace.history.revoked)
-    if len(able) == 1:
-        hint = f"give a second person the role {POLICY_ADMIN}, then migrate-flow policy record"
-        yield Check("policy", "warning", f"only {able[0]} can change the policy: a lost key would lock you out", hint)
+    yield from _admins(workspace)
+
+
+def _admins(workspace: Workspace) -> Iterator[Check]:
+    """Whether the policy can still be changed, also when one more key is lost."""
+    able, needed = workspace.policy.governors(workspace.history.revoked), workspace.policy.admins
+    if len(able) < needed:
+        what = f"nobody can change the policy any more: {needed} × {POLICY_ADMIN} with a key are asked for"
+        yield Check("policy", "problem", what, "migrate-flow init --succeeds OLD_URL --ledger NEW_URL -m WHY")
+    elif len(able) == needed:
+        what = f"only {' and '.join(able)} can change the policy: a lost key would lock you out"
+        yield Check("policy", "warning", what, another_admin(workspace))
 
 
 def _ledger(workspace: Workspace) -> Iterator[Check]:
@@ -82,6 +91,9 @@ def _ledger(workspace: Workspace) -> Iterator[Check]:
         what = f"{committed} is in version control: each checkout would have a ledger of its own"
         hint = f"git rm -r --cached {committed}; a team's ledger is on PostgreSQL: migrate-flow ledger copy env:NAME"
         yield Check("ledger", "problem", what, hint)
+    for text in ahead(workspace.book.ledger, history.last_at, workspace.book.clock()):
+        hint = "compare the clocks (timedatectl): approvals and waivers run out by the latest time that an entry says"
+        yield Check("ledger", "warning", text, hint)
     for said in history.flawed:
         yield Check("ledger", "warning", f"entry {said.seq} does not count: {said.flaw}", "migrate-flow ledger verify")
 
@@ -91,12 +103,12 @@ def _keys(workspace: Workspace) -> Iterator[Check]:
         try:
             workspace.signer()
         except MigrateFlowError as error:
-            yield Check("keys", "warning", error.message, error.hint)
+            yield Check("keys", "warning", _where(error), error.hint)
         return
     try:
         signer = workspace.signer()
     except MigrateFlowError as error:
-        yield Check("keys", "problem", error.message, error.hint)
+        yield Check("keys", "problem", _where(error), error.hint)
         return
     person = workspace.policy.people.get(signer.person)
     if signer.public_key not in workspace.policy.keys_of(signer.person):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from migrate_flow.core.chain import Head
-from migrate_flow.core.facts import Facts, Observation
-from migrate_flow.core.history import TargetRecord
+from migrate_flow.core.facts import Facts, Observation, Sighting
+from migrate_flow.core.history import Application, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.standing import Standing
 from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
 from migrate_flow.services.content import manifest_traits, standing_of
+from migrate_flow.services.contributors import PlanAuthors
+from migrate_flow.services.upstreams import Upstreams
 from migrate_flow.services.workspace import Workspace
 
 WAIVER_LASTS = timedelta(hours=24)
@@ -21,11 +24,20 @@ WAIVER_LASTS = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Situation:
-    """One environment as it is now: its rules, its database as observed, and what the ledger says of it."""
+    """One environment as it is now: its rules, its database as observed, and what the ledger says of it.
+
+    upstreams: the databases that come before it, authors: whose work the scripts are by git; each is asked once for a
+    plan and its steps. deciding: positions of the entries that say where the target stands. signed: what is wrong with
+    the signatures under each step of the plan so far.
+    """
 
     rules: EnvironmentRules
     observation: Observation
     target: TargetRecord | None
+    upstreams: Upstreams
+    authors: PlanAuthors
+    deciding: tuple[int, ...] = ()
+    signed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def applied(self) -> frozenset[str]:
@@ -41,7 +53,17 @@ def look(workspace: Workspace, environment: str) -> Situation:
     rules = workspace.rules(environment)
     observation = workspace.target(environment).observe()
     _require_same_past(workspace, observation, environment)
-    return Situation(rules, observation, target_record(workspace, environment, observation))
+    known = target_record(workspace, environment, observation)
+    return Situation(rules, observation, known, Upstreams(workspace), PlanAuthors(workspace), _deciding(known))
+
+
+def _deciding(target: TargetRecord | None) -> tuple[int, ...]:
+    """What was applied last, and what stands at the version table's rows; adoptions and replacements decide for all."""
+    if target is None or not target.applications:
+        return ()
+    newest = max(target.applications.values(), key=lambda application: application.seq)
+    heads = [target.applications[head] for head in target.heads or () if head in target.applications]
+    return tuple(seq for found in (newest, *heads) for seq in (found.seq, found.stored) if seq)
 
 
 def target_record(workspace: Workspace, environment: str, observation: Observation) -> TargetRecord | None:
@@ -86,6 +108,7 @@ def collect(
     history, rules = workspace.history, situation.rules
     up = direction == "upgrade"
     waived = _waived(workspace, revision, rules.name, manifest)
+    upstream = _upstream(situation, revision, manifest.digest if manifest else "") if up and revision else {}
     return Facts(
         direction=direction,
         revision=revision,
@@ -93,7 +116,7 @@ def collect(
         history=history,
         policy=workspace.policy,
         policy_file=workspace.policy_file(),
-        standing=standing_of(workspace, revision, manifest, _rolled_back(situation, revision)),
+        standing=_standing(workspace, situation, revision, manifest, up=up),
         manifest=manifest.digest if manifest else "",
         behaviour=manifest.behaviour if manifest else "",
         actor=workspace.actor,
@@ -102,17 +125,38 @@ def collect(
         target=situation.target,
         earlier=earlier,
         missing_ancestors=_missing(workspace, situation, revision, earlier) if up and revision else (),
-        upstream={
-            name: history.environment(name).latest(revision, manifest.digest if manifest else "")
-            for name in rules.upstream
-        },
+        upstream={name: application for name, (application, _sighting) in upstream.items()},
+        sightings={name: sighting for name, (_application, sighting) in upstream.items()},
         conflicting_heads=conflicting_heads,
-        signature_problems=signature_problems(workspace, revision),
+        signature_problems=signature_problems(workspace, situation, revision, earlier),
         waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
         downstream=() if up else downstream(workspace, rules.name, revision),
         unknown_heads=tuple(head for head in situation.heads if up and head not in workspace.scripts.graph.revisions),
         traits=manifest_traits(manifest, direction) if manifest else Traits(),
     )
+
+
+def _standing(
+    workspace: Workspace, situation: Situation, revision: str, manifest: Manifest | None, *, up: bool
+) -> Standing:
+    """With the authors whom git names, where reviews are asked for: `review` and `approve` ask git before they sign,
+    an entry made by hand did not."""
+    rolled_back = _rolled_back(situation, revision)
+    if not up or manifest is None or not asks_git(situation.rules):
+        return standing_of(workspace, revision, manifest, rolled_back)
+    found = situation.authors.of(manifest)
+    standing = standing_of(workspace, revision, manifest, rolled_back, found.people)
+    unknown = {*standing.unknown_authors, *found.unknown}
+    return replace(standing, unknown_authors=tuple(sorted(unknown)))
+
+
+def asks_git(rules: EnvironmentRules) -> bool:
+    """Whether somebody else than the author must have agreed."""
+    return rules.requires.rank >= Level.PEER_REVIEWED.rank
+
+
+def _upstream(situation: Situation, revision: str, manifest: str) -> dict[str, tuple[Application | None, Sighting]]:
+    return {name: situation.upstreams.latest(name, revision, manifest) for name in situation.rules.upstream}
 
 
 def _rolled_back(situation: Situation, revision: str) -> int:
@@ -163,11 +207,18 @@ def conflicting_heads(workspace: Workspace, applied: frozenset[str], asked: str)
     return tuple(head for head in heads if any(counts[label] > 1 for label in labels[head]))
 
 
-def signature_problems(workspace: Workspace, revision: str) -> tuple[str, ...]:
-    """Verifies the signatures of every entry about the revision, and of what decides for all: policies, revoked keys,
-    replaced targets."""
+def signature_problems(
+    workspace: Workspace, situation: Situation, revision: str, earlier: frozenset[str]
+) -> tuple[str, ...]:
+    """Verifies the signatures of every entry about the revision, of what decides for all (policies, revoked keys,
+    adopted and replaced targets) and of what says where this target stands. With what was found so of the revisions
+    that it stands on and that come earlier in the plan: each was judged by itself, and nothing is verified twice."""
     history, book = workspace.history, workspace.book
-    return book.signature_problems([*history.record(revision).seqs, *history.charter])
+    own = book.signature_problems([*history.record(revision).seqs, *history.charter, *situation.deciding])
+    parents = workspace.scripts.graph.parents(revision) if earlier and revision else ()
+    below = {problem for parent in parents for problem in situation.signed.get(parent, ())}
+    situation.signed[revision] = (*own, *sorted(below.difference(own)))
+    return situation.signed[revision]
 
 
 def _waived(workspace: Workspace, revision: str, environment: str, manifest: Manifest | None) -> frozenset[str]:

@@ -37,6 +37,9 @@ def inbox(workspace: Workspace) -> Inbox:
     if person not in workspace.policy.people:
         known = ", ".join(sorted(workspace.policy.people))
         raise IdentityError(f"{person} is not in the policy", hint=f"one of: {known}", where="--as")
+    if not workspace.able([person]):
+        what = "your keys are revoked, so nobody waits for you: make another one, and let a policy-admin record it"
+        return Inbox(person, (Waiting("", "", what, f"migrate-flow keys new {person}"),))
     board = status(workspace)
     found = [item for row in board.rows for item in _for_person(workspace, row, person)]
     for name, environment in workspace.history.environments.items():

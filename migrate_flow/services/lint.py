@@ -13,21 +13,20 @@ from migrate_flow.config.load import Config
 from migrate_flow.core.finding import Finding
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import Revision, ScriptProblem
-from migrate_flow.errors import ConfigError, LedgerError, ScriptError, UsageError
+from migrate_flow.errors import ConfigError, ScriptError
 from migrate_flow.lint.catalogue import all_rules, rule_set
 from migrate_flow.lint.linter import Linter
 from migrate_flow.lint.own import OWN
 from migrate_flow.lint.reading import read_script
 from migrate_flow.lint.rule import Group, Rule
 from migrate_flow.lint.script import Script, Settings, Sql
-from migrate_flow.services.chosen import named, not_everywhere
+from migrate_flow.services.chosen import choose
 from migrate_flow.services.ports import Scripts
 from migrate_flow.services.squawk_sql import PREFIX, Squawk, SquawkFailed, findings, sql_files, without_twins
 from migrate_flow.services.workspace import Workspace
 
 _IMPORTS = re.compile(rb"(?:^|[;:])[ \t]*(?:from[ \t]*([^\s.]*)|import\b([^#;\r\n]*))", re.M)
 _NOT_THE_PROJECTS = sys.stdlib_module_names | {"alembic", "sqlalchemy"}
-WITHOUT_LEDGER = "migrate-flow lint REV, or migrate-flow lint --since GIT_REF: both work without the ledger"
 
 
 @dataclass(frozen=True)
@@ -92,24 +91,13 @@ def lint(project: Project, texts: Sequence[str], since: str, workspace: Callable
 
 def _asked(project: Project, texts: Sequence[str], since: str, workspace: Callable[[], Workspace]) -> Asked:
     file = project.config.policy.document["lint"]
-    if texts and since:
-        raise UsageError("REV and --since exclude each other", hint="give one of them", where="--since")
-    if texts:
-        return Asked(named(project.scripts, texts), file, broken=False)
-    if since:
-        by_path = {header.path: id_ for id_, header in project.scripts.revisions.items()}
-        files = [(path, content) for path in by_path if (content := _bytes(project, path)) is not None]
-        changed = project.since(since, files)
-        wanted = {id_ for path, id_ in by_path.items() if path in changed}
-        return Asked(tuple(id_ for id_ in project.scripts.graph.order() if id_ in wanted), file)
-    try:
-        opened = workspace()
-    except LedgerError as error:
-        raise LedgerError(error.message, hint=f"{error.hint}; or {WITHOUT_LEDGER}", where=error.where) from error
-    known = opened.policy.document["lint"]
+    chosen = choose(project, texts, since, workspace)
+    if chosen.workspace is None:
+        return Asked(chosen.revisions, file, broken=not texts)
+    known = chosen.workspace.policy.document["lint"]
     differs = known != file
     notes = ("the rules are those of the policy in force: [lint] in the file differs",) if differs else ()
-    return Asked(not_everywhere(opened), known, notes=notes)
+    return Asked(chosen.revisions, known, notes=notes)
 
 
 def run(project: Project, asked: Asked) -> Linted:
@@ -205,13 +193,6 @@ def _imported(content: bytes) -> set[str]:
             {part.strip().partition(b".")[0].partition(b" ")[0] for part in listed.split(b",")} if listed else {source}
         )
     return {name.decode("utf-8", "replace") for name in found}
-
-
-def _bytes(project: Project, path: str) -> bytes | None:
-    try:
-        return project.source(path)
-    except ScriptError:
-        return None
 
 
 def _squawk(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migrate_flow.core.entry import Kind
 from migrate_flow.errors import UsageError
 from migrate_flow.services.content import resolve_one
 from migrate_flow.services.ports import NewRevision
@@ -12,9 +13,9 @@ from migrate_flow.services.workspace import Workspace
 
 
 def new(workspace: Workspace, request: NewRevision) -> Tracked:
-    """Raises UsageError, ScriptError, IdentityError; then no script is written."""
+    """Raises UsageError, ScriptError, IdentityError, Refused; then no script is written."""
     workspace.require_current_policy()
-    workspace.signer()
+    workspace.book.ready(Kind.MIGRATION_CREATED)
     if not request.message.strip():
         raise UsageError("the message is empty", hint='migrate-flow new -m "what changes"', where="-m")
     heads = tuple(head if "@" in head else resolve_one(workspace, head) for head in request.heads if head != "heads")

@@ -13,12 +13,12 @@ from migrate_flow.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """text: the new file. fresh: the person was not in the file before. gone: is not any more. warnings: what nobody
-    can meet yet."""
+    """config: of the new file. fresh: the person was not in the file before. gone: is not any more. warnings: what
+    nobody can meet yet."""
 
     person: str
     roles: tuple[str, ...]
-    text: str
+    config: Config
     fresh: bool
     changed: bool
     warnings: tuple[str, ...]
@@ -55,7 +55,7 @@ def _edited(config: Config, person: str, text: str) -> Edited:
     return Edited(
         person=person,
         roles=tuple(sorted(known.roles)) if known else (),
-        text=text,
+        config=after,
         fresh=person not in config.policy.people and known is not None,
         changed=after.policy.digest != config.policy.digest,
         warnings=tuple(shortages(after.policy)),

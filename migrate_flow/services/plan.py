@@ -8,14 +8,13 @@ from dataclasses import replace
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest
-from migrate_flow.core.standing import unknown_since_self_review
 from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import ScriptError
 from migrate_flow.gates import Scope, judge
 from migrate_flow.services.changes import Changes, other_surroundings
 from migrate_flow.services.content import traits_of
 from migrate_flow.services.contributors import unknown_notices
-from migrate_flow.services.facts import Situation, collect, conflicting_heads, look
+from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, look
 from migrate_flow.services.workspace import Workspace
 
 NO_SQL_YET = "not rendered yet: migrate-flow self-review renders it"
@@ -37,15 +36,19 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
     _require_sound(workspace)
     pending = graph.pending(situation.applied, wanted)
     conflict = conflicting_heads(workspace, situation.applied | frozenset(pending), to) if pending else ()
+    manifests = {revision: workspace.scripts.manifest(revision) for revision in pending}
+    if asks_git(situation.rules):
+        situation.authors.read(manifests.values())
     steps: list[PlannedStep] = []
     earlier: set[str] = set()
-    for revision in pending:
-        manifest = workspace.scripts.manifest(revision)
+    unknown: set[str] = set()
+    for revision, manifest in manifests.items():
         facts = collect(
             workspace, situation, revision, manifest, earlier=frozenset(earlier), conflicting_heads=conflict
         )
         steps.append(step_of(workspace, facts, manifest, judge(facts)))
         earlier.add(revision)
+        unknown.update(facts.standing.unknown_authors)
     return Plan(
         environment=situation.rules.name,
         target=situation.observation.identity.uuid if situation.observation.identity else "",
@@ -55,7 +58,8 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
         policy=workspace.policy.digest,
         notices=(
             *_notices(workspace),
-            *unknown_authors(workspace, pending),
+            *situation.authors.notices,
+            *unknown_notices(tuple(sorted(unknown))),
             *surroundings_changed(workspace, situation, pending),
             *commits_in_parts(steps, situation.rules.dialect),
         ),
@@ -120,13 +124,6 @@ def surroundings_changed(workspace: Workspace, situation: Situation, revisions: 
         for name in other_surroundings(now, newest.place):
             found.setdefault(name, []).append(f"{newest.revision} was applied here")
     return tuple(f"{name} is not what it was when {' and when '.join(when)}" for name, when in found.items())
-
-
-def unknown_authors(workspace: Workspace, revisions: Sequence[str]) -> tuple[str, ...]:
-    """As the entries recorded them: git is asked by those who vouch, and not again for each plan."""
-    policy, history = workspace.policy, workspace.history
-    found = (unknown_since_self_review(history.record(revision), policy) for revision in revisions)
-    return unknown_notices(tuple(sorted({address for addresses in found for address in addresses})))
 
 
 def commits_in_parts(steps: Sequence[PlannedStep], dialect: str) -> tuple[str, ...]:

@@ -71,9 +71,7 @@ def record(workspace: Workspace) -> PolicyReport:
     changes = compare(current.document, proposed.document)
     if not changes:
         return show(workspace)
-    signer = workspace.signer()
-    _require_governor(workspace, signer.person, "policy record")
-    _require_sane(history, proposed)
+    require_recordable(workspace, proposed)
     for proposal in history.pending():
         if proposal.policy.digest == proposed.digest:
             return endorse(workspace, proposal.seq)
@@ -85,6 +83,14 @@ def record(workspace: Workspace) -> PolicyReport:
 
     entry = workspace.book.append(Draft(Kind.POLICY_PROPOSED, [_subject(proposed)], fields), recheck)
     return _report(workspace, changes, entry.seq)
+
+
+def require_recordable(workspace: Workspace, proposed: Policy) -> None:
+    """For a policy that is not in the file yet: raises what `record` would raise. Nothing to record is fine."""
+    if compare(workspace.policy.document, proposed.document):
+        signer = workspace.book.ready(Kind.POLICY_PROPOSED)
+        _require_governor(workspace, signer.person, "policy record")
+        _require_sane(workspace.history, proposed)
 
 
 def endorse(workspace: Workspace, seq: int = 0) -> PolicyReport:
@@ -120,6 +126,15 @@ def endorse(workspace: Workspace, seq: int = 0) -> PolicyReport:
     return _report(workspace, changes, entry.seq)
 
 
+def another_admin(workspace: Workspace) -> str:
+    """The command that makes somebody an admin who is none: of those who have a key, if there are any."""
+    policy = workspace.policy
+    able = [name for name in policy.people if workspace.has_key(name) and not policy.may_govern(name)]
+    if able:
+        return f"migrate-flow people role {able[0]} --add {POLICY_ADMIN} --record"
+    return f"migrate-flow people add EMAIL --role {POLICY_ADMIN} --key 'KEY' --record"
+
+
 def _subject(policy: Policy) -> Subject:
     return Subject("policy", policy.digest.removeprefix("sha256:"))
 
@@ -140,7 +155,7 @@ def _require_governor(workspace: Workspace, person: str, command: str) -> None:
     if not workspace.policy.may_govern(person):
         raise Refused(
             f"{person} may not change the policy: the role {POLICY_ADMIN} is needed",
-            hint=ask(workspace.policy.holders([POLICY_ADMIN]), command),
+            hint=ask(workspace.policy.governors(workspace.history.revoked), command),
         )
 
 

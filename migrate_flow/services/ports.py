@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from migrate_flow.core.chain import Head, SeenHead
 from migrate_flow.core.entry import Entry
-from migrate_flow.core.facts import Activity, Identity, Observation, Receipt
+from migrate_flow.core.facts import Activity, Identity, Observation, Remains
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import Manifest, Revision, ScriptProblem, SealedFile
 from migrate_flow.core.trace import Durability, Journaled, Trace
@@ -40,8 +40,8 @@ class Ledger(Protocol):
 
     def artifact(self, sha256: str) -> bytes | None: ...
 
-    def raw_rows(self) -> Iterator[dict[str, Any]]:
-        """Every entry's columns as stored, unchecked."""
+    def raw_rows(self) -> Iterator[Sequence[Any]]:
+        """Every entry's columns as stored, unchecked, in the order of the fields of `Entry`."""
         ...
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]:
@@ -58,7 +58,9 @@ class Ledger(Protocol):
 class Heads(Protocol):
     """The newest head that this user's programs saw of the configured ledger."""
 
-    def newest(self) -> SeenHead | None: ...
+    def newest(self) -> SeenHead | None: ...  # at the place where it is configured to lie
+
+    def of(self, ledger: str) -> SeenHead | None: ...  # of the ledger with this id, wherever it lay
 
     def note(self, ledger: str, head: Head) -> None:
         """Never raises."""
@@ -154,6 +156,10 @@ class Target(Protocol):
         """Look, never write, never raise for a database that is out of reach."""
         ...
 
+    def with_receipts(self) -> Remains:
+        """As observe, with the receipts of every upgrade."""
+        ...
+
     def claim(self, identity: Identity) -> None:
         """Write the identity row (replacing an earlier one) and make the tables for receipts. Raises TargetError."""
         ...
@@ -178,15 +184,6 @@ class Target(Protocol):
     def migration_url(self) -> str:
         """The URL with its secret, for Alembic's env.py alone."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """An attempt as its target shows it, at one look. receipt: the final one. trace: what else is durable of it."""
-
-    observation: Observation
-    receipt: Receipt | None = None
-    trace: Trace = field(default_factory=Trace)
 
 
 class Supervisor(Protocol):

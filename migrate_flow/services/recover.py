@@ -64,7 +64,7 @@ def recover(workspace: Workspace, environment: str, settlement: Settlement | Non
             needed = " or ".join(rules.apply_roles)
             raise Refused(
                 f"{signer.person} may not decide on an attempt in {environment}: {needed} is needed",
-                hint=ask(workspace.policy.holders(rules.apply_roles), f"recover --env {environment}"),
+                hint=ask(workspace.holders(rules.apply_roles), f"recover --env {environment}"),
             )
     if not workspace.history.environment(environment).open_attempts():
         return []

@@ -18,10 +18,21 @@ from migrate_flow.services.progress import Progress
 class Rehearser(Protocol):
     """Runs scripts on scratch databases, in processes of their own."""
 
-    def rehearse(self, route: Route, dialect: str, processes: int) -> Iterator[Now | Rehearsal]:
-        """One rehearsal of each wanted revision, in any order. Raises UsageError without a server for the dialect,
-        TargetError, ScriptError."""
+    def rehearse(self, route: Route, dialect: str, processes: int, patience_s: float) -> Iterator[Now | Rehearsal]:
+        """One rehearsal of each wanted revision, in any order. patience_s: the most that one step may take.
+
+        Raises ConfigError without a server for the dialect, TargetError, ScriptError, UsageError.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """only: one dialect. processes: at most so many at a time. patience_s: the most that one step may take."""
+
+    only: str = ""
+    processes: int = 1
+    patience_s: float = 1200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +61,23 @@ def rehearse(
     scripts: Scripts,
     rehearser: Rehearser,
     revisions: Collection[str],
-    *,
-    only: str = "",
-    processes: int = 1,
+    effort: Effort,
 ) -> Generator[Progress, None, Rehearsed]:
-    """only: one dialect. Raises UsageError, ScriptError, TargetError."""
+    """Raises UsageError, ScriptError, TargetError."""
     if scripts.problems:
         problem = scripts.problems[0]
         raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
     known = dialects(config)
-    if only and only not in known:
-        raise UsageError(f"no environment speaks {only}", hint=f"one of: {', '.join(known)}", where="--dialect")
+    if effort.only and effort.only not in known:
+        raise UsageError(f"no environment speaks {effort.only}", hint=f"one of: {', '.join(known)}", where="--dialect")
     needed = scripts.graph.ancestors(revisions) | set(revisions)
     manifests = {revision: scripts.manifest(revision) for revision in needed}
     way = route(scripts.graph, revisions, {revision: one.digest for revision, one in manifests.items()})
     found: list[Rehearsal] = []
-    for dialect in [only] if only else known:
+    for dialect in [effort.only] if effort.only else known:
         if way.wanted:
-            found += yield from _in_order(way, rehearser.rehearse(way, dialect, processes))
+            events = rehearser.rehearse(way, dialect, effort.processes, effort.patience_s)
+            found += yield from _in_order(way, events)
     accepted = set()
     if config.policy.document["policy"].get("allow_irreversible"):
         for one in found:

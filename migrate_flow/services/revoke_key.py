@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from migrate_flow.core.canonical import sha256
@@ -11,6 +11,7 @@ from migrate_flow.core.fingerprint import fingerprint
 from migrate_flow.core.history import Attestation
 from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy
 from migrate_flow.errors import Refused, UsageError
+from migrate_flow.services.policy import another_admin
 from migrate_flow.services.review import ask, require_comment
 from migrate_flow.services.workspace import Workspace
 
@@ -29,9 +30,11 @@ class KeyRevoked:
     keeps: bool
 
 
-def revoke_key(workspace: Workspace, named: str, why: str, since: int = 0) -> KeyRevoked:
+def revoke_key(
+    workspace: Workspace, named: str, why: str, since: int = 0, room: Callable[[str], str] = lambda _person: ""
+) -> KeyRevoked:
     """By the holder, an admin or the recovery key. named: its fingerprint. since: a position; what the key signed from
-    there on counts no more.
+    there on counts no more. room: a store of this machine where another key of a person can be made, empty for none.
 
     Raises Refused (somebody else's key, the last admin's), UsageError (no such key, a position that is not there).
     """
@@ -55,8 +58,7 @@ def revoke_key(workspace: Workspace, named: str, why: str, since: int = 0) -> Ke
     if len(left) < min(policy.admins, len(able)):
         raise Refused(
             f"nobody could change the policy again: {policy.admins} × {POLICY_ADMIN} with a key are asked for",
-            hint=f"first: migrate-flow keys new {owner}, migrate-flow people add {owner} --key 'KEY', "
-            "migrate-flow policy record",
+            hint=_first(workspace, owner, room(owner) if signer.person == owner else ""),
             where="[policy] admins",
         )
     whose = {"public_key": key, "fingerprint": fingerprint(key), "person": owner}
@@ -78,6 +80,12 @@ def revoke_key(workspace: Workspace, named: str, why: str, since: int = 0) -> Ke
 
 def _admins(policy: Policy, revoked: Collection[str]) -> list[str]:
     return [name for name in policy.governors(revoked) if name != RECOVERY]
+
+
+def _first(workspace: Workspace, owner: str, store: str) -> str:
+    """What has to be done before this key can go. store: where its owner, who asks, can make another one."""
+    another_key = f"migrate-flow people add {owner} --new-key --store {store} --record"
+    return f"{another_key if store else another_admin(workspace)}, then run this again"
 
 
 def _owned(workspace: Workspace, named: str) -> tuple[str, str]:

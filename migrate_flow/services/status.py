@@ -3,7 +3,7 @@ target only where an attempt is open on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
@@ -132,12 +132,20 @@ def next_command(
             return f"migrate-flow self-review {revision}" if manifest else ""
         case State.CHANGES_REQUESTED:
             return f"migrate-flow self-review {revision}" if manifest else ""
+        case State.SELF_REVIEWED if not standing.may_review:
+            return _nobody_left("review", workspace.policy.review_roles)
         case State.SELF_REVIEWED:
             return f"migrate-flow review {revision}"
+        case State.PEER_REVIEWED if not standing.may_approve:
+            return _nobody_left("approve", standing.missing_roles)
         case State.PEER_REVIEWED:
             return f"migrate-flow approve {revision}"
         case _:
             return _next_apply(workspace, revision, applied)
+
+
+def _nobody_left(deed: str, roles: Iterable[str]) -> str:
+    return f"nobody is left to {deed} it: migrate-flow people add EMAIL --role {min(roles)} --key 'KEY'"
 
 
 def _next_apply(workspace: Workspace, revision: str, applied: Mapping[str, Application | None]) -> str:

@@ -7,22 +7,20 @@ The rows are read once, in order, and never held all at once. What a row shows b
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from sys import intern
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from migrate_flow.core import canonical
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind, project
 from migrate_flow.core.history import History
-from migrate_flow.core.lifecycle import fold
+from migrate_flow.core.lifecycle import add, follows
 from migrate_flow.errors import UsageError
 from migrate_flow.services.ports import Ledger, Verifier
-from migrate_flow.services.verify_chunk import Judged, Row, as_bytes, as_text, chunks
+from migrate_flow.services.verify_chunk import Judged, Row, as_bytes, as_text, chunks, rare_collections
 from migrate_flow.services.verify_processes import judged
 
 SINCE = "--since"
@@ -30,10 +28,8 @@ SINCE = "--since"
 _STORING = frozenset(
     {Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.APPLY_INTENDED, Kind.APPLY_REFUSED, Kind.TARGET_ADOPTED}
 )
-_FRAME = frozenset(("ledger", "nonce", "at", "actor", "after", "policy"))
 _SINCE = re.compile(r"([1-9][0-9]{0,18}):(?:sha256:)?([0-9a-f]{64})")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
-_DECODER = json.JSONDecoder()  # for what was judged already, and found to have one spelling only
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """policies: how many were in force, one after the other. seen: the heads that the ledger was held against."""
+    """policies: how many were in force, one after the other. seen: the heads that the ledger was held against. latest:
+    the latest time that an entry says."""
 
     entries: int
     head: Head
@@ -63,6 +60,7 @@ class Verified:
     ledger: str = ""
     policies: int = 0
     seen: tuple[Seen, ...] = ()
+    latest: datetime | None = field(default=None, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -93,15 +91,16 @@ def verify(
 ) -> Verified:
     """ledger_id, genesis: the trust anchor of the configuration. since: a head that an auditor names. processes: 0 for
     all cores. Raises LedgerError only where the ledger can't be read."""
-    check = _Check()
+    check = _Check(verifier)
     problems: list[Problem] = []
-    with closing(judged(chunks(ledger.raw_rows()), verifier.verify, processes, ledger.describe())) as rows:
+    verdicts = judged(chunks(ledger.raw_rows()), verifier.verify, processes, ledger.describe())
+    with rare_collections(), closing(verdicts) as rows:
         for row, shown in rows:
-            problems += check.row(row, shown, verifier)
+            problems += check.row(row, shown)
     if not check.count:
         problems.append(Problem(0, "the ledger is empty"))
     problems += check.artifacts(ledger)
-    history = check.history
+    history, head = check.history, Head(check.seq, check.hash)
     if ledger_id and ledger_id != history.ledger:
         problems.append(Problem(1, f"this is ledger {history.ledger or '?'}, the configuration names {ledger_id}"))
     if genesis and genesis != f"sha256:{history.genesis}":
@@ -109,69 +108,88 @@ def verify(
     looked = (*seen, *([Seen(SINCE, since)] if since else []))
     problems += check.heads(looked)
     return Verified(
-        check.count, check.head, tuple(problems), history.genesis, history.ledger, len(history.policies), looked
+        check.count,
+        head,
+        tuple(problems),
+        history.genesis,
+        history.ledger,
+        len(history.policies),
+        looked,
+        history.last_at,
     )
 
 
 class _Check:
-    """What is known of the entries so far."""
+    """What is known of the entries so far. seq, hash: of the newest one, as it is stored."""
 
-    def __init__(self) -> None:
-        self.history = History()
-        self.head = EMPTY
+    def __init__(self, verifier: Verifier) -> None:
+        self.history = History(lean=True)
+        self.seq, self.hash = EMPTY.seq, EMPTY.hash
         self.count = 0
+        self._verifier = verifier
         self._stored: dict[str, int] = {}  # digest of an artifact that must be there -> the first entry that brought it
 
-    def row(self, row: Row, shown: Judged, verifier: Verifier) -> Iterator[Problem]:
-        expected, stored = self.head.seq + 1, as_text(row[2])
-        seq = row[0] if type(row[0]) is int else expected
-        self.count += 1
-        if row[0] != seq:
-            yield Problem(seq, "column seq does not hold a number")
+    def row(self, row: Row, shown: Judged) -> list[Problem]:
+        expected, stored = self.seq + 1, as_text(row[2])
+        found: list[str] = []
+        seq = row[0]
+        if type(seq) is not int:
+            seq = expected
+            found.append("column seq does not hold a number")
         if seq != expected:
-            yield Problem(seq, f"entry {expected} is missing")
-        if row[1] != self.head.hash:
-            yield Problem(seq, "it does not continue the chain")
-        for text in shown.problems:
-            yield Problem(seq, text)
+            found.append(f"entry {expected} is missing")
+        if row[1] != self.hash:
+            found.append("it does not continue the chain")
+        found += shown.problems
         try:
             entry = _entry(seq, row, stored, shown)
         except _UNREADABLE as error:
             if not shown.problems:
-                yield Problem(seq, f"it can't be understood: {error}")
+                found.append(f"it can't be understood: {error}")
         else:
-            for text in (*self._links(entry), *self._authority(entry, shown.key, verifier)):
-                yield Problem(seq, text)
+            self._links(entry, found)
+            self._authority(entry, shown.key, found)
             if entry.kind in _STORING:
-                for digest in _digests(entry):
-                    self._stored.setdefault(digest, seq)
-            _forget_frame(entry)
-        self.history.hashes[seq] = stored
-        self.head = Head(seq, stored)
+                self._bring(entry)
+        if self.history.seq != seq or self.history.hash != stored:  # it was not taken in
+            self.history.hashes[seq] = stored
+        self.count += 1
+        self.seq, self.hash = seq, stored
+        return [Problem(seq, text) for text in found]
 
-    def _links(self, entry: Entry) -> Iterator[str]:
+    def _links(self, entry: Entry, found: list[str]) -> None:
         nonce = entry.predicate.get("nonce")
         if not isinstance(nonce, str):
-            yield "it has no nonce"
+            found.append("it has no nonce")
         elif nonce in self.history.nonces:
-            yield "its nonce is that of an earlier entry"
-        hashes = self.history.hashes
-        match entry.predicate.get("after"):
-            case {"seq": int(seq), "hash": str(digest)} if seq in hashes and digest == f"sha256:{hashes[seq]}":
-                return
-        yield "it claims to follow an entry that this ledger does not hold"
+            found.append("its nonce is that of an earlier entry")
+        if not follows(self.history, entry.predicate.get("after")):
+            found.append("it claims to follow an entry that this ledger does not hold")
 
-    def _authority(self, entry: Entry, key: str, verifier: Verifier) -> Iterator[str]:
+    def _authority(self, entry: Entry, key: str, found: list[str]) -> None:
         flawed = self.history.flawed
         before = len(flawed)
         try:
-            fold([entry], (lambda _signature: key) if key else verifier.key_of, self.history)
+            add(self.history, entry, (lambda _signature: key) if key else self._verifier.key_of)
         except _UNREADABLE as error:
-            yield f"it can't be understood: {error}"
+            found.append(f"it can't be understood: {error}")
             return
         for said in flawed[before:]:
             if said.seq == entry.seq:  # an earlier one that is undone now did count when it was made
-                yield f"it does not count: {said.flaw}"
+                found.append(f"it does not count: {said.flaw}")
+
+    def _bring(self, entry: Entry) -> None:
+        """Note the artifacts that an entry brings: its files, and SQL that was rendered from them."""
+        try:
+            found = [subject["digest"]["sha256"] for subject in entry.document["subject"]]
+            for rendered in entry.predicate.get("sql", {}).values():
+                ways = [way for way in ("upgrade", "downgrade") if way in rendered]
+                found += [rendered[way].removeprefix("sha256:") for way in ways]
+        except (KeyError, TypeError, AttributeError):
+            return  # the fold has a word for an entry like that
+        for digest in found:
+            if isinstance(digest, str):
+                self._stored.setdefault(digest, entry.seq)
 
     def artifacts(self, ledger: Ledger) -> Iterator[Problem]:
         """Every artifact against its digest, and that nothing is gone that an entry brought."""
@@ -199,42 +217,9 @@ class _Check:
 
 def _entry(seq: int, row: Row, stored: str, shown: Judged) -> Entry:
     """With the stored hash: an entry that was tampered with is one problem, not one in each that follows."""
-    statement, signature, document = as_bytes(row[3]), as_text(row[4]), shown.document
+    statement = as_bytes(row[3])
+    document = shown.document
     if document is None:
         # What another process found to be without fault has one reading only.
-        document = canonical.loads(statement) if shown.problems else _DECODER.decode(statement.decode())
-    _share_words(document)
-    return project(seq, as_text(row[1]), statement, signature, document=document, stored=stored)
-
-
-def _share_words(document: Any) -> None:
-    """The fold keeps what entries say, and it is most of the memory that a long ledger takes: what was said before in
-    the same words is kept once."""
-    try:
-        predicate = document["predicate"]
-        for name, value in predicate.items():
-            if type(value) is str:
-                predicate[name] = intern(value)
-        for subject in document["subject"]:
-            subject["name"] = intern(subject["name"])
-            subject["digest"]["sha256"] = intern(subject["digest"]["sha256"])
-    except _UNREADABLE:
-        return  # the fold has a word for an entry like that
-
-
-def _forget_frame(entry: Entry) -> None:
-    """An entry's frame is asked for when it is folded, and never again."""
-    said = {intern(name): value for name, value in entry.predicate.items() if name not in _FRAME}
-    entry.predicate.clear()
-    entry.predicate.update(said)
-
-
-def _digests(entry: Entry) -> Iterator[str]:
-    """Of the artifacts that an entry brings: its files, and SQL that was rendered from them."""
-    try:
-        found = [subject["digest"]["sha256"] for subject in entry.document["subject"]]
-        for rendered in entry.predicate.get("sql", {}).values():
-            found += [rendered[name].removeprefix("sha256:") for name in ("upgrade", "downgrade") if name in rendered]
-    except (KeyError, TypeError, AttributeError):
-        return  # the fold has a word for an entry like that
-    yield from (digest for digest in found if isinstance(digest, str))
+        document = canonical.loads(statement) if shown.problems else canonical.known(statement)
+    return project(seq, as_text(row[1]), statement, as_text(row[4]), document=document, stored=stored)

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import IO, cast
 
 from migrate_flow.errors import LedgerError
-from migrate_flow.services.verify_chunk import Answer, Check, Judged, Row, judge
+from migrate_flow.services.verify_chunk import Answer, Check, Judged, Row, judge_rows
 
 MOST = 8  # this process reads the ledger and folds it meanwhile: it can't keep more of them busy
 CHUNKS_ALONE = 6  # so many are done here sooner than processes start
@@ -48,7 +48,7 @@ def judged(parts: Iterable[list[Row]], check: Check, processes: int, where: str)
     everything = chain(first, parts)
     if processes > 1 and len(first) == CHUNKS_ALONE:
         return _by_processes(everything, check, processes, where)
-    return ((row, judge(row, check)) for part in everything for row in part)
+    return (verdict for part in everything for verdict in zip(part, judge_rows(part, check), strict=True))
 
 
 def _by_processes(parts: Iterator[list[Row]], check: Check, processes: int, where: str) -> Verdicts:

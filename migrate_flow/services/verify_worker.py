@@ -9,19 +9,20 @@ from __future__ import annotations
 import pickle
 import sys
 
-from migrate_flow.services.verify_chunk import judge_chunk
+from migrate_flow.services.verify_chunk import judge_chunk, rare_collections
 
 
 def main() -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     check = pickle.load(source)  # noqa: S301 - from the process that started this one
-    while True:
-        try:
-            rows = pickle.load(source)  # noqa: S301
-        except EOFError:
-            return
-        pickle.dump(judge_chunk(rows, check), sink)
-        sink.flush()
+    with rare_collections():
+        while True:
+            try:
+                rows = pickle.load(source)  # noqa: S301
+            except EOFError:
+                return
+            pickle.dump(judge_chunk(rows, check), sink)
+            sink.flush()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from migrate_flow.config.load import Config
@@ -39,6 +39,23 @@ class Workspace:
     def policy(self) -> Policy:
         """The policy in force: the ledger's."""
         return self.history.policy
+
+    @property
+    def claims(self) -> Mapping[str, Collection[str]]:
+        """Address, in lower case -> whoever claimed it in a policy that was in force so far."""
+        return self.history.claims
+
+    def has_key(self, person: str) -> bool:
+        """Whether some key of this person is in the policy in force and not revoked."""
+        return bool(set(self.policy.keys_of(person)) - self.history.revoked.keys())
+
+    def holders(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """People who hold at least one of the roles, but for those whose keys are all revoked: they sign nothing."""
+        return self.able(self.policy.holders(roles))
+
+    def able(self, people: Iterable[str]) -> tuple[str, ...]:
+        """Those of the people whose keys are not all revoked. Who has none yet can still get one."""
+        return tuple(name for name in people if self.has_key(name) or not self.policy.keys_of(name))
 
     def policy_file(self) -> PolicyFile:
         digest = self.config.policy.digest

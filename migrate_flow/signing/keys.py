@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,16 +27,25 @@ class KeyringPort(Protocol):
     def delete(self, service: str, name: str) -> None: ...
 
 
-def create(person: str, store: str, *, project_root: Path | None, keyring: KeyringPort | None) -> LocalKey:
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that is kept nowhere yet."""
+
+    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate, repr=False)
+
+    @property
+    def public_key(self) -> str:
+        return public_text(self.private)
+
+
+def create(
+    person: str, store: str, *, project_root: Path | None, keyring: KeyringPort | None, new: NewKey | None = None
+) -> LocalKey:
     """A new key of this person in ``keyring``, ``file`` or ``project``; IdentityError, never a replacement."""
-    key_files.check_person(person)
-    directory = _directory(store, project_root)
-    key_files.make_directory(directory)
-    private = directory / person
-    public = key_files.public_path(private)
-    if there := _existing(private, public):
-        raise _already(person, str(there[0]), _put_away(person, there, private))
-    key = Ed25519PrivateKey.generate()
+    require_room(person, store, project_root=project_root)
+    private = _directory(store, project_root) / person
+    public, key = key_files.public_path(private), (new or NewKey()).private
+    key_files.make_directory(private.parent)
     try:
         if store == "keyring":
             _keep_in_keyring(person, key, public, _needed(keyring, person))
@@ -44,6 +54,14 @@ def create(person: str, store: str, *, project_root: Path | None, keyring: Keyri
     except FileExistsError as error:
         raise _already(person, str(error.filename2 or error.filename), "") from None
     return local_key(person, public_text(key), store, _where(store, private))
+
+
+def require_room(person: str, store: str, *, project_root: Path | None) -> None:
+    """Changes nothing. IdentityError where no key of this person can be made: a wrong name, or there is one."""
+    key_files.check_person(person)
+    private = _directory(store, project_root) / person
+    if there := _existing(private, key_files.public_path(private)):
+        raise _already(person, str(there[0]), _put_away(person, there, private))
 
 
 def create_file(path: Path) -> LocalKey:
@@ -88,18 +106,19 @@ def load_private(
 
 
 def available(
-    *, project_root: Path | None, environ: Mapping[str, str], keyring: KeyringPort | None
+    *, project_root: Path | None, environ: Mapping[str, str] | None, keyring: KeyringPort | None
 ) -> tuple[list[LocalKey], list[str]]:
     """The keys found here in the order in which they are tried, and every place looked at, as text for people.
 
     Reads no secret of the keyring: its keys are the ``.pub`` files without a private file beside them.
     IdentityError where a variable of the environment is set but unusable: to pass it over would be to sign
-    as somebody else.
+    as somebody else. environ: None to look into no variable, for whoever does not sign.
     """
     user = key_files.user_keys_dir()
-    looks = [environment.look(environ), _look_in("keyring", user), _look_in("file", user)]
+    listed = _look_in("keyring", user)
     if keyring is None:
-        looks[1] = [], [f"{place}; no OS keyring can be used here" for place in looks[1][1]]
+        listed = [], [f"{place}; no OS keyring can be used here" for place in listed[1]]
+    looks = [*([environment.look(environ)] if environ is not None else []), listed, _look_in("file", user)]
     if project_root is not None:
         looks.append(_look_in("project", key_files.project_keys_dir(project_root)))
     return [key for keys, _ in looks for key in keys], [place for _, places in looks for place in places]

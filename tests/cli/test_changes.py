@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cli.conftest import Brought
 from tests.support.project import ADA, BEN, CARLA, Project
 
 VERSIONS = "migrations/versions"
 
 
-@pytest.fixture
-def approved(project: Project) -> Project:
-    """bbbb stands on aaaa; both are approved."""
+def both_approved(project: Project) -> None:
     project.script("aaaa")
     project.script("bbbb", "aaaa")
     for revision in ("aaaa", "bbbb"):
         project.approved(revision)
-    return project
+
+
+@pytest.fixture
+def approved(brought: Brought) -> Project:
+    """bbbb stands on aaaa; both are approved."""
+    return brought(both_approved)
 
 
 def entry(project: Project, kind: str, revision: str = "bbbb") -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Brought
 from tests.support.project import ADA, BEN, CARLA, DORA, PEOPLE, Project
 
 FILE = Path("migrate-flow.toml")
@@ -264,12 +265,15 @@ def reviewed_apart(project: Project, *words: str, actor: str) -> Path:
     return Path("signed.json")
 
 
-@pytest.fixture
-def ready(project: Project) -> Project:
+def self_reviewed(project: Project) -> None:
     project.script("aaaa01")
     project.flow("track", actor=ADA)
     project.flow("self-review", "aaaa01", "--attest", actor=ADA)
-    return project
+
+
+@pytest.fixture
+def ready(brought: Brought) -> Project:
+    return brought(self_reviewed)
 
 
 def test_a_review_and_an_approval_are_signed_apart_and_submitted(ready: Project) -> None:

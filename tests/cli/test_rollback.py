@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
+
+from tests.cli.conftest import Brought
 from tests.support.project import ADA, BEN, CARLA, Project
 
 
@@ -22,6 +25,16 @@ def promote(project: Project, *revisions: str) -> None:
         parent = revision
     project.flow("apply", "--env", "dev", actor=ADA)
     project.flow("apply", "--env", "staging", actor=ADA)
+
+
+def aaaa_promoted(project: Project) -> None:
+    promote(project, "aaaa")
+
+
+@pytest.fixture
+def promoted(brought: Brought) -> Project:
+    """aaaa stands in dev and staging."""
+    return brought(aaaa_promoted)
 
 
 def test_newest_first_and_recorded(project: Project) -> None:
@@ -44,26 +57,24 @@ def test_newest_first_and_recorded(project: Project) -> None:
     assert project.json("ledger", "verify")["ok"] is True
 
 
-def test_a_lossy_downgrade_asks_for_the_confirmation(project: Project) -> None:
-    promote(project, "aaaa")
-    answer = project.flow("rollback", "--env", "staging", "--to", "base", "-m", "why", actor=ADA, code=2)
+def test_a_lossy_downgrade_asks_for_the_confirmation(promoted: Project) -> None:
+    answer = promoted.flow("rollback", "--env", "staging", "--to", "base", "-m", "why", actor=ADA, code=2)
     assert "--confirm staging" in answer.err
-    plan = project.json("rollback", "--env", "staging", "--to", "base", "-m", "why", "--dry-run", actor=ADA)
+    plan = promoted.json("rollback", "--env", "staging", "--to", "base", "-m", "why", "--dry-run", actor=ADA)
     assert "lossy" in plan["steps"][0]["risks"]
     assert "DROP TABLE t_aaaa" in plan["steps"][0]["sql"]
-    assert tables(project, "staging") == {"t_aaaa"}
+    assert tables(promoted, "staging") == {"t_aaaa"}
 
 
-def test_downstream_first_unless_allowed(project: Project) -> None:
-    promote(project, "aaaa")
+def test_downstream_first_unless_allowed(promoted: Project) -> None:
     words = ("rollback", "--env", "dev", "--to", "base", "-m", "why", "--confirm", "dev")
-    refused = project.json(*words, actor=ADA, code=1)
+    refused = promoted.json(*words, actor=ADA, code=1)
     failed = [v for v in refused["steps"][0]["gates"] if not v["passed"]]
     assert [v["gate"] for v in failed] == ["downstream-rolled-back"]
     assert "staging" in failed[0]["reason"]
-    assert tables(project, "dev") == {"t_aaaa"}
-    project.flow(*words, "--allow-ahead", actor=ADA)
-    assert tables(project, "dev") == set()
+    assert tables(promoted, "dev") == {"t_aaaa"}
+    promoted.flow(*words, "--allow-ahead", actor=ADA)
+    assert tables(promoted, "dev") == set()
 
 
 def test_the_applied_bytes_run_though_the_file_changed_or_is_gone(project: Project) -> None:
@@ -76,16 +87,15 @@ def test_the_applied_bytes_run_though_the_file_changed_or_is_gone(project: Proje
     assert tables(project, "dev") == {"t_aaaa"}
 
 
-def test_after_a_rollback_approvals_from_before_do_not_count_there(project: Project) -> None:
-    promote(project, "aaaa")
-    project.flow("rollback", "--env", "staging", "--to", "base", "-m", "why", "--confirm", "staging", actor=ADA)
-    refused = project.json("apply", "--env", "staging", actor=ADA, code=1)
+def test_after_a_rollback_approvals_from_before_do_not_count_there(promoted: Project) -> None:
+    promoted.flow("rollback", "--env", "staging", "--to", "base", "-m", "why", "--confirm", "staging", actor=ADA)
+    refused = promoted.json("apply", "--env", "staging", actor=ADA, code=1)
     failed = [v for v in refused["steps"][0]["gates"] if not v["passed"]]
     assert [v["gate"] for v in failed] == ["approved"]
     assert "rolled back since" in failed[0]["reason"]
-    project.flow("approve", "aaaa", actor=CARLA)
-    project.flow("apply", "--env", "staging", actor=ADA)
-    assert tables(project, "staging") == {"t_aaaa"}
+    promoted.flow("approve", "aaaa", actor=CARLA)
+    promoted.flow("apply", "--env", "staging", actor=ADA)
+    assert tables(promoted, "staging") == {"t_aaaa"}
 
 
 def test_an_irreversible_script_is_refused(project: Project) -> None:
@@ -124,23 +134,22 @@ def test_branches_and_merges_are_undone_one_revision_at_a_time(project: Project)
     assert tables(project, "dev") == {"t_aaaa", "t_bbbb", "t_cccc", "t_dddd"}
 
 
-def test_asked_wrongly(project: Project) -> None:
-    promote(project, "aaaa")
-    assert "-m" in project.flow("rollback", "--env", "dev", "--to", "base", actor=ADA, code=2).err
-    project.flow("rollback", "--env", "dev", "--to", "base", "-m", " ", actor=ADA, code=2)
+def test_asked_wrongly(promoted: Project) -> None:
+    assert "-m" in promoted.flow("rollback", "--env", "dev", "--to", "base", actor=ADA, code=2).err
+    promoted.flow("rollback", "--env", "dev", "--to", "base", "-m", " ", actor=ADA, code=2)
     assert (
-        "does not stand" in project.flow("rollback", "--env", "dev", "--to", "zzzz", "-m", "why", actor=ADA, code=2).err
+        "does not stand"
+        in promoted.flow("rollback", "--env", "dev", "--to", "zzzz", "-m", "why", actor=ADA, code=2).err
     )
-    nothing = project.json("rollback", "--env", "dev", "--to", "aaaa", "-m", "why", actor=BEN)
+    nothing = promoted.json("rollback", "--env", "dev", "--to", "aaaa", "-m", "why", actor=BEN)
     assert nothing["steps"] == []
 
 
-def test_after_a_rollback_the_board_asks_for_approval_once_more(project: Project) -> None:
-    promote(project, "aaaa")
-    project.flow("rollback", "--env", "staging", "--to", "base", "-m", "slow", "--confirm", "staging", actor=ADA)
-    assert project.json("status")["migrations"][0]["next"] == "migrate-flow approve aaaa"
-    (waiting,) = project.json("inbox", actor=CARLA)["waiting"]
+def test_after_a_rollback_the_board_asks_for_approval_once_more(promoted: Project) -> None:
+    promoted.flow("rollback", "--env", "staging", "--to", "base", "-m", "slow", "--confirm", "staging", actor=ADA)
+    assert promoted.json("status")["migrations"][0]["next"] == "migrate-flow approve aaaa"
+    (waiting,) = promoted.json("inbox", actor=CARLA)["waiting"]
     assert waiting["command"] == "migrate-flow approve aaaa"
-    project.flow("approve", "aaaa", actor=CARLA)
-    assert project.json("status")["migrations"][0]["next"] == "migrate-flow apply aaaa --env staging"
-    project.flow("apply", "--env", "staging", actor=ADA)
+    promoted.flow("approve", "aaaa", actor=CARLA)
+    assert promoted.json("status")["migrations"][0]["next"] == "migrate-flow apply aaaa --env staging"
+    promoted.flow("apply", "--env", "staging", actor=ADA)

@@ -140,3 +140,80 @@ def test_keys_in_the_order_of_utf16_are_the_one_spelling() -> None:
     value = {"\ufffd": 1, "\U0001f600": 2, "\u20ac": 3, "b": 4, "": 6}
     assert canonical.read(canonical.dumps(value)) == value
     assert canonical.read('"\u00e9 \u20ac \U0001f600"'.encode()) == "\u00e9 \u20ac \U0001f600"
+
+
+spaced = st.sampled_from(["", "", "", "", " ", "\n"])
+numbers = st.one_of(
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats().map(repr),
+    st.sampled_from(["-0", "0.0", "1e5", "1E5", "1e16", "1.5e+300", "01", "NaN", "Infinity", str(2**53), str(2**63)]),
+)
+written = st.tuples(st.text(max_size=5), st.booleans()).map(lambda pair: json.dumps(pair[0], ensure_ascii=pair[1]))
+spellings = st.recursive(
+    st.sampled_from(["null", "true", "false", r'"\u0041"', r'"\/"', r'"\ud800"', r'"\u001F"', '"e\u0301"'])
+    | numbers
+    | written,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(written | st.sampled_from(['"a"', '"b"']), spaced, inner), max_size=4).map(
+            lambda pairs: "{" + ",".join(f"{key}:{space}{value}" for key, space, value in pairs) + "}"
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(spellings)
+def test_the_quick_reader_never_takes_what_the_strict_one_refuses(text: str) -> None:
+    data = text.encode(errors="replace")
+    value = canonical.quick(data)
+    if value is not canonical.UNSURE:
+        exact = canonical.strict(data)  # raises ValueError for what has another spelling
+        assert repr(value) == repr(exact), "the types are the same, too"
+
+
+@settings(deadline=None, max_examples=300)
+@given(values, st.integers(0, 2**32), st.integers(0, 255))
+def test_nor_does_it_with_one_byte_changed(value: Any, place: int, byte: int) -> None:
+    data = bytearray(canonical.dumps({"text": value}))
+    data[place % len(data)] = byte
+    found = canonical.quick(bytes(data))
+    assert found is canonical.UNSURE or repr(found) == repr(canonical.strict(bytes(data)))
+
+
+@settings(deadline=None)
+@given(values)
+def test_the_quick_reader_knows_what_is_plain(value: Any) -> None:
+    data = canonical.dumps(value)
+    if data.isascii():
+        assert repr(canonical.quick(data)) == repr(canonical.strict(data))
+
+
+@pytest.mark.parametrize("number", ["1.0", "-1.5", "1e16", "0.0", "-0.0", "1e-7", str(LARGEST + 1), str(-LARGEST - 1)])
+@pytest.mark.parametrize("around", ["{}", '{{"a":{}}}', "[{}]", '[1,"a",{}]', '{{"a":[[{{"b":{}}}]]}}'])
+def test_a_number_that_is_written_again_as_it_was_is_found_wherever_it_stands(number: str, around: str) -> None:
+    data = around.format(number).encode()
+    assert canonical.quick(data) is canonical.UNSURE
+    with pytest.raises(ValueError):
+        canonical.read(data)
+
+
+def test_every_character_of_the_first_planes_is_written_alike() -> None:
+    for start in range(0, 0xD800, 0x100):
+        text = unicodedata.normalize("NFC", "".join(map(chr, range(start, start + 0x100))))
+        data = canonical.dumps({"text": text})
+        assert canonical.quick(data) == canonical.strict(data) == {"text": text}
+
+
+@pytest.mark.parametrize("depth", [100, 254, 255, 400, 1024, 5000, 100_000])
+def test_however_deep_both_readers_agree(depth: int) -> None:
+    data = b"[" * depth + b"]" * depth
+    found = canonical.quick(data)
+    assert found is canonical.UNSURE or canonical.dumps(found) == data
+    try:
+        exact = canonical.strict(data)
+    except ValueError:
+        assert found is canonical.UNSURE
+    else:
+        assert found is canonical.UNSURE or found == exact

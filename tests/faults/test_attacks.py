@@ -263,6 +263,79 @@ def test_nobody_approves_what_git_says_is_theirs(released: Siege, how: str) -> N
     released.held("staging", {"approved": f"{CY} contributed to this migration"})
 
 
+def _hers(siege: Siege) -> Repository:
+    """A second migration on its way: tracked, vouched for and reviewed before anything was committed."""
+    repository = Repository(siege.folder)
+    repository.commit(EVE, "the project")
+    write_script(siege.script.parent, "aaaa02", REV)
+    return repository
+
+
+@pytest.mark.fault("A16")
+@pytest.mark.parametrize("how", ["author", "co-author"])
+def test_who_is_an_author_by_git_only_approves_nothing_by_hand(released: Siege, how: str) -> None:
+    """No entry names Cy: the gate asks git, as `approve` does."""
+    repository = _hers(released)
+    _two(released)
+    repository.commit(CY if how == "author" else ADA, f"it was mine\n\nCo-authored-by: <{CY}>")
+    message = released.shell.error("approve", "aaaa02", actor=CY, code=1)["message"]
+    assert "nobody approves their own work" in message
+    released.forger.attests(CY, "migration.approved", "aaaa02", role="backend-lead")
+    path = "migrations/versions/aaaa02_script.py"
+    released.held("staging", {"approved": f"1 × backend-lead \\({CY} is the git {how} of {path}\\)"})
+    released.held("production", {"approved": CY, "upstream-applied": "not applied"})
+
+
+@pytest.mark.fault("A16")
+def test_who_is_an_author_by_git_only_reviews_nothing_by_hand(released: Siege) -> None:
+    """And git is asked about all that is planned at once: the first migration is Ada's, and stays ready."""
+    repository = _hers(released)
+    for words in (("track",), ("apply", "--env", "dev"), ("self-review", "aaaa02")):
+        released.shell.flow(*words, actor=ADA)
+    repository.commit(BOB, "it was mine")
+    released.forger.attests(BOB, "migration.reviewed", "aaaa02", verdict="approve")
+    why = {"peer-reviewed": "1 peer review missing", "approved": "1 × backend-lead"}
+    released.held("staging", why)
+    ready = released.shell.json("plan", "--env", "staging", "--to", REV, actor=DAN)
+    assert ready["allowed"]
+    assert ready["notices"] == []
+
+
+@pytest.mark.fault("A16")
+def test_an_address_that_only_git_names_is_nobody_s(released: Siege) -> None:
+    """The self-review was made by hand, and keeps silent about who wrote it."""
+    released.policy(r"(?m)^separation = .*$", 'separation = "strict"\nunknown_authors = "refuse"')
+    repository = _hers(released)
+    released.shell.flow("track", actor=ADA)
+    released.shell.flow("apply", "--env", "dev", actor=ADA)
+    repository.commit("stranger@example.org", "from far away")
+    released.forger.attests(ADA, "migration.self-reviewed", "aaaa02", sql={})
+    released.forger.attests(BOB, "migration.reviewed", "aaaa02", verdict="approve")
+    released.forger.attests(CY, "migration.approved", "aaaa02", role="backend-lead")
+    released.held("staging", {"peer-reviewed": "nobody in the policy claims: stranger@example.org"})
+
+
+@pytest.mark.fault("A16")
+@pytest.mark.parametrize("how", ["none", "shallow"])
+def test_where_git_does_not_tell_the_plan_says_so(released: Siege, tmp_path: Path, how: str) -> None:
+    """A release runner's checkout: the entries alone tell whose work it is."""
+    notice = "this is no git repository: only recorded contributors count"
+    if how == "shallow":
+        repository = Repository(released.folder)
+        repository.commit(ADA, "the project")
+        repository.git("commit", "--quiet", "--allow-empty", "-m", "more")
+        clone = tmp_path / "clone"
+        repository.git("clone", "--quiet", "--depth", "1", f"file://{released.folder}", str(clone))
+        shutil.move(clone / ".git", tmp_path / "shallow.git")
+        shutil.rmtree(released.folder / ".git")
+        shutil.move(tmp_path / "shallow.git", released.folder / ".git")
+        notice = "this is a shallow clone, which names the last committer for every file: only recorded contributors"
+    plan = released.shell.json("plan", "--env", "staging", actor=DAN)
+    assert plan["allowed"]
+    assert any(said.startswith(notice) for said in plan["notices"]), plan["notices"]
+    assert released.shell.json("plan", "--env", "dev", actor=DAN)["notices"] == []
+
+
 # -- the policy in the file
 
 

@@ -4,6 +4,7 @@ though everything in it is whole, signed and in order."""
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -114,6 +115,58 @@ def test_two_copies_grew_apart(seen: Siege, tmp_path: Path, more: int) -> None:
     other.trusted()
     shutil.copy(other.forger.file, seen.forger.file)
     _alarm(seen, SAW + "is sha256:")
+
+
+def _put_elsewhere(siege: Siege) -> None:
+    siege.forger.file.rename(siege.folder / "elsewhere.db")
+    edit(siege.config, r'(?m)^url = "sqlite:///\.migrate-flow/ledger\.db"', 'url = "sqlite:///elsewhere.db"')
+
+
+@pytest.mark.fault("F80", dialect=SQLITE)
+@pytest.mark.parametrize("anchored", [True, False], ids=["named", "unnamed"])
+def test_the_backup_is_put_elsewhere(seen: Siege, anchored: bool) -> None:
+    """What was seen of a ledger is known by its own id, whatever place the configuration names."""
+    shutil.copy(_backup(seen), seen.forger.file)
+    _put_elsewhere(seen)
+    if not anchored:
+        edit(seen.config, r"(?m)^(id|genesis) = .*\n", "")
+        edit(seen.config, r"(?m)^(id|genesis) = .*\n", "")
+    place = seen.folder / ".migrate-flow" / "ledger.db"
+    with seen.untouched("staging"):
+        for words in (("status",), ("plan", "--env", "staging"), ("apply", "--env", "staging")):
+            message = seen.shell.error(*words, actor=DAN, code=4)["message"]
+            assert f"ends with entry 8: it was restored from a backup, or cut off (it lay at {place} then)" in message
+    assert seen.shell.json("ledger", "verify", code=4)["problems"][-1]["seq"] == 9
+    seen.shell.flow("ledger", "copy", "sqlite:///copy.db", actor=EVE, code=4)
+
+
+@pytest.mark.fault("F80", dialect=SQLITE)
+def test_somebody_answers_for_the_backup(seen: Siege) -> None:
+    """The hint names each note that stands in the way, and they are all."""
+    shutil.copy(_backup(seen), seen.forger.file)
+    hint = seen.shell.error("status", code=4)["hint"]
+    notes = shlex.split(hint.partition(": rm ")[2])
+    assert len(notes) == 2
+    for note in notes:
+        Path(note).unlink()
+    seen.trusted()
+    seen.passes("staging")
+
+
+@pytest.mark.fault("F80", dialect=SQLITE)
+def test_a_ledger_moves_with_all_that_was_seen_of_it(seen: Siege) -> None:
+    """By `ledger copy`, or as a file: it goes on there, and the old place is not gone back to."""
+    seen.shell.flow("ledger", "copy", "sqlite:///copy.db", actor=EVE)
+    before = seen.config.read_text()
+    edit(seen.config, r'(?m)^url = "sqlite:///\.migrate-flow/ledger\.db"', 'url = "sqlite:///copy.db"')
+    seen.trusted()
+    seen.shell.flow("review", REV, "--approve", actor=BOB)
+    seen.passes("staging")
+    seen.config.write_text(before)
+    message = seen.shell.error("apply", "--env", "staging", actor=DAN, code=4)["message"]
+    assert (
+        f"ends with entry 9: it was restored from a backup, or cut off (it lay at {seen.folder / 'copy.db'}" in message
+    )
 
 
 @pytest.mark.fault("F84", dialect=SQLITE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from migrate_flow.core.facts import Facts
+from migrate_flow.core.facts import Facts, Sighting
 from migrate_flow.core.history import Application, Applied
 from migrate_flow.core.schedule import parse_window
 from migrate_flow.core.traits import Traits
@@ -35,6 +35,11 @@ MORNING = (parse_window("mon-thu 09:00-12:00 UTC"), parse_window("fri 09:00-10:0
 
 def upstream(**found: Application | None) -> Facts:
     return facts(upstream=found)
+
+
+def seen(upstream: dict[str, Any] | None = None, **found: Sighting) -> Facts:
+    """What databases show of what stands there by the ledger's word."""
+    return facts(sightings=found, upstream=upstream or {name: application() for name in found})
 
 
 def application(state: Applied = Applied.APPLIED, **parts: Any) -> Application:
@@ -152,6 +157,31 @@ CASES = (
         False,
         "applied with other bytes",
         "migrate-flow rollback --env staging",
+        EVERYBODY,
+    ),
+    Case(
+        "upstream-applied",
+        "its database says otherwise",
+        lambda: seen(staging=Sighting("the ledger says so, but it shows nothing", "migrate-flow adopt")),
+        False,
+        "^the ledger says so, but it shows nothing$",
+        "migrate-flow adopt",
+        (ADA,),
+    ),
+    Case(
+        "upstream-applied",
+        "its database was not looked at",
+        lambda: seen(staging=Sighting(unseen="no answer")),
+        True,
+        "^applied in staging; the database of staging was not looked at: no answer$",
+    ),
+    Case(
+        "upstream-applied",
+        "the ledger says no already",
+        lambda: seen(staging=Sighting("it shows nothing", "migrate-flow adopt"), upstream={"staging": None}),
+        False,
+        "^not applied in staging$",
+        f"migrate-flow apply {REV} --env staging",
         EVERYBODY,
     ),
     Case("reversible", "it has a downgrade", facts, True, "has a downgrade"),

@@ -35,6 +35,7 @@ def copied(**values: str) -> str:
     return f"SELECT {', '.join(values.get(name, name) for name in COLUMNS.split(', '))} FROM entry WHERE seq = 4"
 
 
+TEAM = """"team a'$$%s\""""
 REFUSED = {
     "update": "UPDATE entry SET actor = 'bob@example.com' WHERE seq = 4",
     "update of nothing": "UPDATE entry SET actor = actor WHERE seq = 99",
@@ -167,15 +168,36 @@ def test_appending_while_one_reads_from_the_same_object(store: LedgerStore, scri
 
 
 def test_a_ledger_in_a_schema_of_its_own(url: str, tmp_path: Path) -> None:
-    own = with_options(url, "search_path%3D%22team%5C%20a%22")  # "team a": the blank needs a backslash
+    own = with_options(url, "search_path%3D%22team%5C%20a%27%24%24%25s%22")  # the blank needs a backslash
     with pytest.raises(LedgerError, match="no schema has been selected") as raised:
         create_store(own, tmp_path)
     assert "CREATE SCHEMA" in raised.value.hint
-    run(url, tmp_path, 'CREATE SCHEMA "team a"')
+    run(url, tmp_path, f"CREATE SCHEMA {TEAM}")
     Scribe(create_store(own, tmp_path)).opens()
     Scribe(create_store(url, tmp_path)).opens()  # beside it
-    assert run(url, tmp_path, 'SELECT count(*) FROM "team a".entry') == [(1,)]
-    assert 'ON TABLE "team a".entry, "team a".artifact TO "app"' in open_store(own, tmp_path).grants("app")
+    assert run(url, tmp_path, f"SELECT count(*) FROM {TEAM}.entry") == [(1,)]
+    ((body,),) = run(own, tmp_path, "SELECT prosrc FROM pg_proc WHERE oid = 'ledger_entry_append'::regproc")
+    assert f"FROM {TEAM}.entry" in body, "the trigger knows its table by name, too"
+    assert f'ON TABLE {TEAM}.entry, {TEAM}.artifact TO "app"' in open_store(own, tmp_path).grants("app")
+
+
+def test_the_guards_go_with_a_table_that_moves(
+    store: LedgerStore, scribe: Scribe, url: str, tmp_path: Path, rows: Rows
+) -> None:
+    """Another table takes its place and its name: the trigger looks at its own."""
+    away = with_options(url, "search_path%3Daway")
+    run(
+        url,
+        tmp_path,
+        "CREATE SCHEMA away",
+        "ALTER TABLE entry SET SCHEMA away",
+        "CREATE TABLE entry AS TABLE away.entry",
+    )
+    run(url, tmp_path, "DELETE FROM entry WHERE seq > 3")
+    for wrong in (copied(seq="4", prev="prev", hash="hash"), copied(seq="8", prev=HEAD, hash=RIGHT)):
+        with pytest.raises(psycopg.Error, match="append-only"):
+            run(away, tmp_path, f"INSERT INTO entry {wrong}")
+    run(away, tmp_path, f"INSERT INTO entry {copied(seq='7', prev=HEAD, hash=RIGHT)}")
 
 
 def test_one_connection_serves_all_calls(store: LedgerStore, scribe: Scribe, url: str, tmp_path: Path) -> None:

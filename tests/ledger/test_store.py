@@ -62,7 +62,7 @@ def test_a_long_ledger_is_read_in_parts(scribe: Scribe, store: LedgerStore, monk
     monkeypatch.setattr(postgresql, "BATCH", 2)
     assert list(store.entries()) == scribe.entries
     assert store.at(range(1, 7)) == scribe.entries
-    assert [row["seq"] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
+    assert [row[0] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
 
 
 def test_artifacts_are_stored_once_by_their_digest(store: LedgerStore, scribe: Scribe) -> None:

@@ -144,7 +144,7 @@ def test_a_value_of_another_type_is_found_and_named(
 ) -> None:
     tamper(tmp_path, f"UPDATE entry SET {column} = {value} WHERE seq = 4")
     assert "entry 4" in broken(store)
-    assert [row["seq"] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
+    assert [row[0] for row in store.raw_rows()] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("seq", range(1, 6))

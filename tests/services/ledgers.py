@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from migrate_flow.core.entry import Entry, Kind
-from migrate_flow.services.verify_chunk import COLUMNS
+from migrate_flow.services.verify_chunk import COLUMNS, Row
 from migrate_flow.signing import sshsig
 from tests.support.builders import (
     ADA,
@@ -52,8 +52,8 @@ class Stored:
     rows: list[dict[str, Any]]
     contents: list[tuple[Any, Any]] = field(default_factory=list)
 
-    def raw_rows(self) -> Iterator[dict[str, Any]]:
-        yield from sorted(self.rows, key=lambda row: row["seq"])
+    def raw_rows(self) -> Iterator[Row]:
+        yield from map(values_of, sorted(self.rows, key=lambda row: row["seq"]))
 
     def artifacts(self) -> Iterator[tuple[Any, Any]]:
         yield from self.contents
@@ -64,6 +64,10 @@ class Stored:
     def changed(self, entry: int, /, **values: Any) -> Stored:
         """The same with other values in one row."""
         return Stored([row | values if row["seq"] == entry else row for row in self.rows], self.contents)
+
+
+def values_of(row: dict[str, Any]) -> Row:
+    return tuple(row[name] for name in COLUMNS)
 
 
 def row_of(entry: Entry) -> dict[str, Any]:

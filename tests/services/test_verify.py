@@ -16,7 +16,18 @@ from migrate_flow.core.lifecycle import fold
 from migrate_flow.errors import UsageError
 from migrate_flow.services.verify_ledger import Problem, Seen, Verified, parse_head, verify
 from migrate_flow.signing.sshsig import public_key_of, sign
-from tests.services.ledgers import CONTENTS, LENGTH, SCRIPTS, Signatures, Stored, fill, ledger, scribe, stored
+from tests.services.ledgers import (
+    CONTENTS,
+    LENGTH,
+    SCRIPTS,
+    Signatures,
+    Stored,
+    fill,
+    ledger,
+    scribe,
+    stored,
+    values_of,
+)
 from tests.support.builders import ADA, BOB, CY, EVE, LEDGER, MANIFEST, REV, Scribe, digest, opened, private_key
 
 SCRIPT = b"as reviewed"  # the bytes of builders' MANIFEST
@@ -146,7 +157,7 @@ def test_a_value_of_another_type_is_a_problem_though_it_reads_the_same(
 def test_a_position_that_is_no_number_is_found(value: object) -> None:
     rows = [*ledger().rows[:-1], ledger().rows[-1] | {"seq": value}]
     altered = Stored(rows, ledger().contents)
-    altered.raw_rows = lambda: iter(rows)
+    altered.raw_rows = lambda: map(values_of, rows)
     assert problems(altered) == [(60, "column seq does not hold a number")]
 
 
@@ -249,9 +260,8 @@ def test_json_that_is_no_statement_is_a_problem_of_its_entry(data: bytes) -> Non
 def test_a_kind_that_this_version_does_not_know_is_named() -> None:
     row = ledger().rows[-1]
     data = row["statement"].replace(b"migration.created", b"migration.blessed")
-    assert (LENGTH, "the statement is not one of ours: 'migration.blessed' is not a valid Kind") in problems(
-        ledger().changed(LENGTH, statement=data)
-    )
+    said = "the statement is not one of ours: its kind 'migration.blessed' is not known to this version"
+    assert (LENGTH, said) in problems(ledger().changed(LENGTH, statement=data))
 
 
 def test_artifacts_are_held_against_their_digests_and_against_the_entries_that_brought_them() -> None:

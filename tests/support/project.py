@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from migrate_flow.cli.app import app
@@ -21,6 +23,7 @@ from tests.support.canary import CANARIES
 ADA, BEN, CARLA, DORA = (f"{name}@example.com" for name in ("ada", "ben", "carla", "dora"))
 PEOPLE = (f"{CARLA}=backend-lead,policy-admin", f"{ADA}=developer", f"{BEN}=developer", f"{DORA}=release-manager")
 ENVIRONMENTS = ("dev=sqlite:///dev.db", "staging=sqlite:///staging.db", "production=sqlite:///production.db")
+COMMAND = get_command(app)
 SCRIPT = '''"""{message}
 
 Rationale:
@@ -55,6 +58,22 @@ class Answer:
         return json.loads(self.out)
 
 
+def run_here(*words: str) -> Answer:
+    """One command in this process, with nothing on standard input. The tree of commands is made once, and not for each
+    of them, which would take longer than most commands."""
+    code: object = None
+    with CliRunner().isolation(input="") as (out, err, _both):
+        try:
+            COMMAND.main(list(words), prog_name=COMMAND.name)
+        except SystemExit as ended:
+            code = ended.code
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        texts = [file.getvalue().decode() for file in (out, err)]
+    assert code is None or isinstance(code, int), code
+    return Answer(code or 0, *texts)
+
+
 @dataclass(frozen=True)
 class Project:
     """folder: the project's; the current folder must be it, see the fixture `project`."""
@@ -63,11 +82,11 @@ class Project:
 
     def run(self, *words: str, actor: str = "") -> Answer:
         """Whatever the exit code is; a traceback is never right."""
-        result = CliRunner().invoke(app, [*(["--as", actor] if actor else []), *words], input="")
+        answer = run_here(*(["--as", actor] if actor else []), *words)
         CANARIES.learn((self.folder, Path.home()), os.environ)
-        CANARIES.check(result.output, words)
-        assert "Traceback" not in result.output, result.output
-        return Answer(result.exit_code, result.stdout, result.stderr)
+        CANARIES.check(answer.out + answer.err, words)
+        assert "Traceback" not in answer.out + answer.err, answer
+        return answer
 
     def flow(self, *words: str, actor: str = "", code: int = 0) -> Answer:
         answer = self.run(*words, actor=actor)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tests.support.canary import CANARIES
 from tests.support.warm import Server
@@ -41,8 +42,9 @@ class Done:
 class Shell:
     """folder: the project's. home: of the person at this terminal. environ: what is set beside the defaults.
 
-    warm: where processes are forked from; None starts a fresh interpreter each time. pycache: where byte code goes
-    (without any, a process that finds none in the environment compiles every library for seconds).
+    state: the folder in the home where programs keep what they saw. warm: where processes are forked from; None
+    starts a fresh interpreter each time. pycache: where byte code goes (without any, a process that finds none in the
+    environment compiles every library for seconds).
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Shell:
     pycache: Path
     warm: Server | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    state: str = "state"
 
     def flow(self, *words: str, actor: str = "", code: int | None = 0, given: str = "") -> Done:
         """Run ``migrate-flow WORDS``; actor: for ``--as``. code: None for any. given: standard input, which is never a
@@ -82,7 +85,9 @@ class Shell:
         return self._run("alembic", *words, code=code)
 
     def at(self, folder: Path) -> Shell:
-        return replace(self, folder=folder)
+        """The same terminal in another folder, with nothing seen there yet: a copy of a ledger that grows apart from
+        the first one would be found out."""
+        return replace(self, folder=folder, state=f"state-{uuid4()}")
 
     def under(self, **environ: str) -> Shell:
         """The same terminal with more variables."""
@@ -91,11 +96,12 @@ class Shell:
     @property
     def variables(self) -> dict[str, str]:
         """The whole environment of a command: nothing comes from whoever runs the tests but PATH."""
-        folders = ("CONFIG", "DATA", "STATE", "CACHE")
+        folders = ("CONFIG", "DATA", "CACHE")
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home),
             **{f"XDG_{name}_HOME": str(self.home / name.lower()) for name in folders},
+            "XDG_STATE_HOME": str(self.home / self.state),
             "GIT_CONFIG_GLOBAL": str(self.home / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "LANG": "C.UTF-8",

@@ -3,12 +3,15 @@
 A command of ours spends most of its second on importing SQLAlchemy, Alembic and their like. Here one process has
 imported them, and our modules; for each command it forks, and the fork takes the command's folder, environment and
 streams and runs the module as ``python -m`` does. Exits, signals and kill -9 are the real thing. What it can't show
-is a module that forgets an import: test_demo.py runs its commands in fresh interpreters.
+is a module that forgets an import, and how the interpreter clears its modules after the last line: test_demo.py runs
+its commands in fresh interpreters.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -20,10 +23,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import migrate_flow
 
@@ -97,8 +101,11 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 def _serve(connection: socket.socket) -> dict[str, Any] | None:
     """Returns the request in each fork, None in the server at its end."""
-    for name in (*LIBRARIES, *_ours()):
-        importlib.import_module(name)
+    _import_all()
+    # The tree of commands is made of what was imported, and takes as long as many a command.
+    main: Any = importlib.import_module("typer.main")
+    main.get_command = functools.cache(main.get_command)
+    main.get_command(importlib.import_module("migrate_flow.cli.app").app)
     gc.collect()
     gc.freeze()
     while True:
@@ -120,6 +127,11 @@ def _serve(connection: socket.socket) -> dict[str, Any] | None:
         _answer(connection, os.waitstatus_to_exitcode(status))
 
 
+def _import_all() -> None:
+    for name in (*LIBRARIES, *_ours()):
+        importlib.import_module(name)
+
+
 def _ours() -> Iterator[str]:
     """Every module of ours that only defines things."""
     for info in pkgutil.walk_packages(migrate_flow.__path__, "migrate_flow."):
@@ -134,7 +146,7 @@ def _answer(connection: socket.socket, number: int) -> None:
 
 
 def _become(request: dict[str, Any]) -> None:
-    """What the interpreter does for ``python -m``; it ends as that ends."""
+    """What the interpreter does for ``python -m``; returns, or raises, where the interpreter itself must end it."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environ"])
@@ -143,10 +155,33 @@ def _become(request: dict[str, Any]) -> None:
     sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
     sys.path[0] = request["folder"]
     sys.argv[:] = request["words"]
-    runpy.run_module(request["words"][0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(request["words"][0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        _leave(end.code or 0)
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """As the interpreter ends: threads, exit functions, output. But clearing the modules is left out: it would copy
+    every page that is shared with the warm process, which takes longer than most commands."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except OSError:
+        sys.exit(code)  # the interpreter has an exit code of its own for this
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":
-    taken = _serve(socket.socket(fileno=int(sys.argv[1])))
-    if taken is not None:
-        _become(taken)
+    if len(sys.argv) == 1:  # byte code is all that is wanted
+        _import_all()
+    else:
+        taken = _serve(socket.socket(fileno=int(sys.argv[1])))
+        if taken is not None:
+            _become(taken)

@@ -1,0 +1,25 @@
+"""The project on the disk: its configuration, its scripts, and Alembic. All that a rehearsal's child needs of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.alembic_adapter.runner import AlembicRunner
+from migrate_flow.alembic_adapter.settings import read_settings
+from migrate_flow.config.load import Config, find, load
+
+
+def load_config(path: Path | None) -> Config:
+    """Raises ConfigError."""
+    return load(path if path is not None else find(Path.cwd()))
+
+
+def checkout(config: Config) -> Checkout:
+    """Raises ConfigError where Alembic's configuration can't be read."""
+    settings = read_settings(config.root / config.project.alembic, config.project.alembic_section)
+    return Checkout(settings, config.root, imports=config.project.graph == "import")
+
+
+def runner(config: Config, scripts: Checkout) -> AlembicRunner:
+    return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)
