@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks import rehearse
 from benchmarks.inputs import alembic_project, history
 from benchmarks.measure import CommandFailed, Contender, Result, Workspace, compare
 from benchmarks.peers import ours
@@ -93,6 +95,22 @@ def _status(count: int, bench: Bench, case: str) -> Iterator[Result]:
     yield _readers(bench, case, folder, ["migrate-flow", "status"], ["alembic", "current"])
 
 
+def _rehearse_all(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """Up, down and up again of every revision, the whole command, against plain Alembic in one process."""
+    template = bench.space.folder / case / "template"
+    rehearse.project(template, count)
+
+    def side(name: str, words: Sequence[str], environ: Mapping[str, str]) -> Contender:
+        folder = template.with_name(name)
+        return Contender(name, words, folder, environ, partial(_restore, template, folder, SqliteTarget()))
+
+    words = ["migrate-flow", "rehearse", "--all", "--processes", "1"]
+    us = side(ours.OURS.name, words, {"XDG_CACHE_HOME": str(template.with_name("cache"))})
+    plain = [sys.executable, "-m", "benchmarks.stepwise"]
+    them = side("alembic", plain, {"PYTHONPATH": str(Path(__file__).parents[1])})
+    yield compare(bench.space, case, us, them, bench.runs)
+
+
 def _startup(option: str, bench: Bench, case: str) -> Iterator[Result]:
     yield _readers(bench, case, bench.space.folder, ["migrate-flow", option], ["alembic", option])
 
@@ -132,6 +150,8 @@ def cases(short: bool) -> list[Case]:
         made.append(Case(f"one-of-{count}", f"1 pending of {count}, SQLite", 7, partial(_one_pending, count)))
     for count in (100,) if short else (100, 1000):
         made.append(Case(f"status-{count}", f"status at {count}, SQLite", 7, partial(_status, count)))
+    many = 30 if short else 200
+    made.append(Case(f"rehearse-{many}", f"{many} rehearsed, SQLite", 3, partial(_rehearse_all, many)))
     for option in ("version", "help"):
         made.append(Case(option, f"--{option}", 15, partial(_startup, f"--{option}")))
     return made

@@ -1,8 +1,10 @@
 """The newest head that this user's programs saw of each ledger, kept beside no ledger and in no project.
 
 Whoever restores, cuts off or replaces a ledger can make it whole again in itself. What was seen of it elsewhere they
-can't: every receipt in a target holds a head, and so do the files here. There are two for a ledger: by the place where
-it is configured to lie, which finds another one put there, and by its own id, which finds it cut off at another place.
+can't: every receipt in a target holds a head, and so do the files here. They are kept by the place where a ledger is
+configured to lie, which finds another one put there, and by its own id, which finds it cut off at another place. A
+ledger on a server is one for all checkouts; one in a file may be copied together with its project, for a trial, and
+that is no alarm: its id counts within one project's folder.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from migrate_flow.core.chain import Head, SeenHead
 
 @dataclass(frozen=True, slots=True)
 class LocalHeads:
-    """Implements `Heads` for one configured ledger. ledger: where it is configured to lie, without secrets."""
+    """Implements `Heads` for one configured ledger. ledger: where it is configured to lie, without secrets. project:
+    the project's folder."""
 
     ledger: str
+    project: Path
 
     @property
     def path(self) -> Path:
@@ -33,8 +37,8 @@ class LocalHeads:
 
     def of(self, ledger: str) -> SeenHead | None:
         """As newest, for the ledger with this id, wherever it lay."""
-        seen = _read(_path("ledgers", ledger))
-        return seen if seen is not None and seen.ledger == ledger else None
+        found = [seen for path in self._paths(ledger) if (seen := _read(path)) is not None and seen.ledger == ledger]
+        return max(found, key=lambda seen: seen.head.seq, default=None)
 
     def note(self, ledger: str, head: Head) -> None:
         """Keep it. A home that can't be written to is no reason to fail: then the targets' receipts alone tell."""
@@ -42,7 +46,13 @@ class LocalHeads:
         _write(self.path, noted)
         known = self.of(ledger)
         if known is None or known.head.seq <= head.seq:  # another process may have seen more meanwhile
-            _write(_path("ledgers", ledger), noted)
+            for path in self._paths(ledger):
+                _write(path, noted)
+
+    def _paths(self, ledger: str) -> list[Path]:
+        """Of the notes by id."""
+        here = _path("ledgers", f"{ledger} {self.project.absolute()}")
+        return [here, _path("ledgers", ledger)] if "://" in self.ledger else [here]
 
 
 def _path(folder: str, name: str) -> Path:

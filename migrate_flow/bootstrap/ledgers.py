@@ -68,7 +68,7 @@ def open_ledger(config: Config) -> LedgerStore:
 
 def local_heads(root: Path, where: str) -> LocalHeads:
     """What was seen of the ledger that lies there. where: as the ledger describes it; a file's is relative to root."""
-    return LocalHeads(where if "://" in where else str((root / where).absolute()))
+    return LocalHeads(where if "://" in where else str((root / where).absolute()), root)
 
 
 def seen_heads(config: Config, ledger: Ledger) -> list[SeenHead]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.alembic_adapter.recording import recorded
@@ -64,7 +64,8 @@ class ScratchScene:
         self._open = ExitStack()
         self._process = os.getpid()
         self._applied: list[str] = []
-        self._kept: list[str] = []
+        self._heads: tuple[str, ...] = ()
+        self._kept: tuple[list[str], tuple[str, ...]] = [], ()
         self._engine: Engine | None = None
         self.server = ""
 
@@ -94,12 +95,11 @@ class ScratchScene:
     def run(self, revision: str, part: Part) -> Attempted:
         direction = "downgrade" if part is Part.DOWNGRADE else "upgrade"
         manifest, attempt = self._manifests[revision], str(uuid4())
-        heads = self._heads()
         problem = ""
         path, begun = str(self._root / manifest.script.path), time.perf_counter()
         with recorded(path, self._identity.version_table) as recording, self._target.supervise(attempt) as supervisor:
             step = Step(
-                attempt, revision, direction, manifest, heads, self._identity, _NO_INTENT, NAME,
+                attempt, revision, direction, manifest, self._heads, self._identity, _NO_INTENT, NAME,
                 LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S,
             )  # fmt: skip
             try:
@@ -111,11 +111,9 @@ class ScratchScene:
                     os._exit(0)  # a script forked, and this is the copy
         if not problem:
             self._applied = [*self._applied, revision] if direction == "upgrade" else self._applied[:-1]
-            stands = self._target.observe().heads
-            if self._checkout.graph.applied_from(stands or ()) != set(self._applied):
-                problem = (
-                    f"env.py ended without an error, but the version table says {', '.join(stands or ()) or 'nothing'}"
-                )
+            problem = self._astray()
+            if problem:
+                problem = f"env.py ended without an error, but {problem}"
         seconds = round(time.perf_counter() - begun, 4)
         return Attempted(problem, tuple(recording.sent), tuple(recording.locks), seconds)
 
@@ -129,15 +127,11 @@ class ScratchScene:
         except (Exception, SystemExit) as error:
             return cause(error)
         self._applied = list(applied)
-        stands = self._checkout.graph.applied_from(self._heads())
-        return "" if stands == set(applied) else "the version table says otherwise"
+        return self._astray()
 
     def look(self) -> Seen:
-        if self._engine is None:
-            url = self._scratch.url
-            self._engine = self._dialect.creating_engine(url, self._root, f"migrate-flow {NAME}")
         try:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 leave_out = frozenset({self._identity.version_table})
                 schema = self._dialect.snapshot(connection, leave_out)
                 return Seen(schema, self._dialect.row_counts(connection, leave_out))
@@ -149,12 +143,12 @@ class ScratchScene:
     def keep(self) -> None:
         with self._left():
             self._scratch.keep()
-        self._kept = list(self._applied)
+        self._kept = list(self._applied), self._heads
 
     def back(self) -> None:
         with self._left():
             self._scratch.back()
-        self._applied = list(self._kept)
+        self._applied, self._heads = list(self._kept[0]), self._kept[1]
 
     def store(self, applied: Sequence[str]) -> None:
         if applied:
@@ -205,15 +199,30 @@ class ScratchScene:
                 "or name the variable that it reads: [project] url_env",
                 where="env.py",
             )
+        self._heads = probe.heads
         if probe.identity is not None:
             return probe.identity
         identity = Identity(str(uuid4()), NAME, NAME, NAME, probe.version_table, probe.version_schema)
         self._target.claim(identity)
         return identity
 
-    def _heads(self) -> tuple[str, ...]:
-        stands = self._target.observe().heads
-        return stands if stands is not None else ()
+    def _connected(self) -> Connection:
+        """Beside env.py's. One engine, each connection a new one."""
+        if self._engine is None:
+            url = self._scratch.url
+            self._engine = self._dialect.creating_engine(url, self._root, f"migrate-flow {NAME}")
+        return self._engine.connect()
+
+    def _astray(self) -> str:
+        """What is wrong with the version table, which now has to say what was applied; empty if nothing is."""
+        try:
+            with self._connected() as connection:
+                self._heads = self._dialect.tables.read_heads(connection, self._identity)
+        except SQLAlchemyError as error:
+            return f"the version table can't be read: {cause(error)}"
+        if self._checkout.graph.applied_from(self._heads) == set(self._applied):
+            return ""
+        return f"the version table says {', '.join(self._heads) or 'nothing'}"
 
     def _keys(self, applied: Sequence[str]) -> list[str]:
         """Of each prefix: the scripts' bytes in order, and all else that the schema depends on."""

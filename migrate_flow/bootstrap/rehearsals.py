@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,6 +18,7 @@ from migrate_flow.config.load import Config
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.rehearsal import Now, Rehearsal, Route
 from migrate_flow.database import resolve_url
+from migrate_flow.dialects import speaks
 from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
 from migrate_flow.rehearsal import children, embedded
 from migrate_flow.rehearsal.scratch import new_name
@@ -53,8 +55,7 @@ class ScratchRehearser:
         key = "postgresql" if dialect == "postgresql" else "mysql"
         written = getattr(self.config.rehearsal, key)
         if written:
-            where = f"[rehearsal] {key}"
-            url = resolve_url(written, where, lambda name: keyring_url(self.config, name))
+            url = self._configured(written, key)
             # The database that the URL names is only where we log in.
             url = url.set(drivername=_DRIVERS[dialect], database=url.database or _MAINTENANCE[dialect])
             return url.render_as_string(hide_password=False)
@@ -67,6 +68,18 @@ class ScratchRehearser:
             + instead,
             where=f"[rehearsal] {key}",
         )
+
+    def _configured(self, written: str, key: str) -> URL:
+        where = f"[rehearsal] {key}"
+        try:
+            url = resolve_url(written, key, lambda name: keyring_url(self.config, name))
+        except ConfigError as error:
+            message = error.message.replace(f"the URL of {key}", "the URL of a server for scratch databases")
+            raise ConfigError(message, hint=error.hint, where=where) from None
+        backend = url.get_backend_name()
+        if not speaks(backend, key) and not speaks(key, backend):  # one key for MariaDB and MySQL
+            raise ConfigError(f"the URL is one of {backend}", hint=f"name a server that speaks {key}", where=where)
+        return url
 
     def _driver(self, dialect: str) -> str:
         """As the project's own URLs say, where one can be read here: env.py may be written for that driver alone."""

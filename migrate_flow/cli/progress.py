@@ -40,23 +40,28 @@ def drain(events: Generator[Progress, None, R]) -> R:
                 else:
                     event = next(events)
         except StopIteration as end:
+            _passing("")
             report: R = end.value
             return report
 
 
 def _draw(event: Progress) -> None:
     place = f"[{event.number}/{event.of}] {event.revision}"
+    ended = f"{place}  {event.outcome} in {event.duration_s:.2f} s"
     match event.what:
         case "recovered":
             note(f"settled an interrupted attempt on {event.revision}: {event.outcome}")
         case "started":
             note(f"{place}  {event.message} …")
-        case "built":
-            _passing(f"{event.message} ({event.revision})")
+        case "passing":
+            _passing(f"{event.revision}  {event.message}")
+        case "passed" if sys.stderr.isatty():
+            _passing(ended)
         case "retried":
             note(f"{place}  {event.message}")
         case _:
-            note(f"{place}  {event.outcome} in {event.duration_s:.2f} s")
+            _passing("")
+            note(ended)
 
 
 def _passing(text: str) -> None:

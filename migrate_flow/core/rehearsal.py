@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.losses import losses
 from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, reordered
-
-_TAKES_ROWS = re.compile(r"^\s*(delete\s+from|truncate)\b", re.I)
-_BATCH_COPY = re.compile(r"^\s*insert\s+into\s+[\"`]?_alembic_tmp_", re.I)
 
 
 class Grade(StrEnum):
@@ -83,14 +80,20 @@ def _bases(
     place = {revision: number for number, revision in enumerate(order)}
     line: list[str] = []  # what `digest` holds
     digest = hashlib.sha256()
+    last = ""
     for revision in chosen:
-        above = sorted(graph.ancestors([revision]), key=place.__getitem__)
-        if above[: len(line)] != line:
-            line, digest = [], hashlib.sha256()
-        for one in above[len(line) :]:
+        if graph.parents(revision) == (last,):
+            more = [last]
+        else:
+            above = sorted(graph.ancestors([revision]), key=place.__getitem__)
+            if above[: len(line)] != line:
+                line, digest = [], hashlib.sha256()
+            more = above[len(line) :]
+        for one in more:
             digest.update((("\n" if line else "") + manifests[one]).encode())
             line.append(one)
         found[revision] = "sha256:" + digest.hexdigest()
+        last = revision
     return found
 
 
@@ -203,8 +206,10 @@ def judge(
     grade = None
     if upgrade and after is not None:
         undone = downgrade and restored and reupgrade and same
-        lossy = bool(undone) and _takes_data(before, after, steps[0].sent)
-        grade = Grade.LOSSY if lossy else Grade.LOSSLESS if undone else Grade.IRREVERSIBLE
+        lost = _lost(before, after, steps[0].sent)
+        grade = Grade.IRREVERSIBLE if not undone else Grade.LOSSY if lost else Grade.LOSSLESS
+        if lost:
+            notes.append(f"the upgrade drops what may hold data: {', '.join(lost)}")
     return Rehearsal(
         revision, dialect, server, manifest, base, upgrade, downgrade, reupgrade, restored, same, rows, grade,
         differences, tuple(notes), error,
@@ -235,30 +240,11 @@ def _rows(before: Seen, after: Seen) -> list[str]:
     ]
 
 
-def _takes_data(before: Seen, after: Seen, sent: Iterable[Sent]) -> bool:
-    """Whether the upgrade drops what may hold data: a table or column that is not renamed, or rows."""
-    texts = [one.text for one in sent]
-    if any(_TAKES_ROWS.match(text) for text in texts):
-        return True
-    if any(after.rows[table] < rows for table, rows in before.rows.items() if table in after.rows):
-        return True
-    gone = [item for key, item in before.schema.objects.items() if key not in after.schema.objects]
-    # A column that goes with its table is the table's matter.
-    alone = [item for item in gone if item.kind in ("table", "column") and item.of not in {one.key for one in gone}]
-    return any(not _renamed(item.name, texts) for item in alone)
-
-
-def _renamed(name: str, texts: Sequence[str]) -> bool:
-    """Whether a statement hands the name of a table or column on, or (SQLite's batch mode) copies its values."""
-    column = re.escape(name.rpartition(".")[2].strip('"'))
-    quoted = rf"[\"`]?{column}[\"`]?"
-    renames = re.compile(rf"\brename\s+(column\s+)?{quoted}\s+to\b|\bchange\s+(column\s+)?{quoted}\s", re.I)
-    moves = re.compile(rf"\balter\s+table\s+(\S+\.)?{quoted}\s+rename\s+to\b|\brename\s+table\s+{quoted}\s", re.I)
-    copied = re.compile(rf"\bselect\b.*(?<!\w){column}(?!\w).*\bfrom\b", re.I | re.S)
-    return any(
-        renames.search(text) or moves.search(text) or (_BATCH_COPY.match(text) and copied.search(text))
-        for text in texts
-    )
+def _lost(before: Seen, after: Seen, sent: Iterable[Sent]) -> tuple[str, ...]:
+    """What the upgrade drops that may hold data."""
+    found = losses(before.schema, after.schema, [one.text for one in sent])
+    fewer = [table for table, rows in before.rows.items() if after.rows.get(table, rows) < rows]
+    return tuple(dict.fromkeys([*found, *(f"rows of {table}" for table in fewer)]))
 
 
 def to_document(rehearsal: Rehearsal) -> dict[str, Any]:

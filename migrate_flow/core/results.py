@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrate_flow.core.document import Document
@@ -16,7 +17,8 @@ REHEARSAL = "rehearsal"
 @dataclass(frozen=True, slots=True)
 class Result:
     """severity: error, warning or info. path: relative to the project's folder, empty where there is none. line: 0
-    where there is none. reason: why it is waived, empty if it is not."""
+    where there is none. reason: why it is waived, empty if it is not. nth: of several that differ by their line alone.
+    """
 
     rule: str
     severity: str
@@ -26,11 +28,13 @@ class Result:
     message: str
     hint: str
     reason: str = ""
+    nth: int = 0
 
     @property
     def fingerprint(self) -> str:
-        """The same as long as the finding is: without the line, which moves."""
-        return hashlib.sha256("\0".join((self.rule, self.revision, self.path, self.message)).encode()).hexdigest()
+        """The same as long as the finding is: without the line, which moves. No two of one report have the same."""
+        said = [self.rule, self.revision, self.path, self.message, *([str(self.nth)] if self.nth else [])]
+        return hashlib.sha256("\0".join(said).encode(errors="backslashreplace")).hexdigest()
 
 
 def results(document: Document, name: str) -> list[Result]:
@@ -39,7 +43,13 @@ def results(document: Document, name: str) -> list[Result]:
         raise UsageError(
             f"the format {name} is for findings", hint="one of: json, table; or migrate-flow check", where="--format"
         )
-    return [*_findings(document.data["findings"]), *_rehearsals(document.data["rehearsals"])]
+    met: Counter[tuple[str, ...]] = Counter()
+    told = []
+    for one in (*_findings(document.data["findings"]), *_rehearsals(document.data["rehearsals"])):
+        same = one.rule, one.revision, one.path, one.message
+        told.append(replace(one, nth=met[same]))
+        met[same] += 1
+    return told
 
 
 def _findings(found: list[dict[str, Any]]) -> Iterator[Result]:

@@ -9,7 +9,8 @@ from migrate_flow.services.ports import Running
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One thing that happened. what: ``recovered``, ``started``, ``retried`` or ``ended``.
+    """One thing that happened. what: ``recovered``, ``started``, ``retried`` or ``ended``; ``passing`` and ``passed``,
+    of many that are over at once: what is done now, and what went well.
 
     running: of a step that started, alive until it ended. message: the revision's, or why it is tried again.
     """

@@ -90,15 +90,17 @@ def rehearse(
 
 def _in_order(way: Route, events: Iterator[Now | Rehearsal]) -> Generator[Progress, None, Sequence[Rehearsal]]:
     found: dict[str, Rehearsal] = {}
+    place = {revision: number for number, revision in enumerate(way.order, start=1)}
     for event in events:
         if isinstance(event, Rehearsal):
             found[event.revision] = event
             outcome = event.grade.value if event.grade else "not rehearsed"
+            what = "passed" if event.ok else "ended"
             yield Progress(
-                "ended", event.revision, event.error, len(found), len(way.wanted), outcome, duration_s=event.seconds
+                what, event.revision, event.error, len(found), len(way.wanted), outcome, duration_s=event.seconds
             )
         elif event.building:
-            yield Progress(
-                "built", event.revision, f"building: {way.order.index(event.revision) + 1} of {len(way.order)}"
-            )
+            yield Progress("passing", event.revision, f"building: {place[event.revision]} of {len(way.order)}")
+        else:
+            yield Progress("passing", event.revision, f"{event.part} ({len(found)} of {len(way.wanted)} done)")
     return [found[revision] for revision in way.wanted if revision in found]

@@ -162,7 +162,7 @@ def verified(report: Verified) -> Document:
         "entries": report.entries,
         "head": f"sha256:{report.head.hash}",
         "problems": [{"seq": p.seq, "problem": p.problem} for p in report.problems],
-        "hints": list(remedies(report)),
+        **({} if report.ok else {"hints": list(remedies(report))}),
         "policies": report.policies,
         "seen": [{"where": s.where, "seq": s.head.seq, "hash": f"sha256:{s.head.hash}"} for s in report.seen],
     }

@@ -66,8 +66,16 @@ def test_since_looks_at_the_branch_alone_and_needs_no_ledger(shell: Shell) -> No
         assert document["revisions"] == ["b001"]
         assert [one["revision"] for one in document["rehearsals"]] == ["b001"]
         assert "--since" in shell.error("check", code=4)["hint"]
+        alone = shell.json("rehearse", "--since", "HEAD", code=1)
+        assert [one["revision"] for one in alone["rehearsals"]] == ["b001"]
+        assert "--since" in shell.error("rehearse", code=4)["hint"]
     finally:
         hidden.rename(ledger)
+
+
+@pytest.mark.parametrize("words", [("a001", "--all"), ("a001", "--since", "HEAD"), ("--all", "--since", "HEAD")])
+def test_only_one_way_to_choose_at_a_time(shell: Shell, words: tuple[str, ...]) -> None:
+    assert "exclude each other" in shell.error("rehearse", *words, code=2)["message"]
 
 
 def test_sarif_from_the_command_is_valid(shell: Shell, tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -102,6 +106,45 @@ def test_the_locks_on_tables_that_stood_before_are_noted(walked: tuple[Shell, di
 
 def test_no_scratch_database_is_left(walked: tuple[Shell, dict[str, Any]], postgres: PostgresServer) -> None:
     assert databases(postgres, SCRATCH) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nor_of_a_rehearsal_that_is_ended_while_the_server_works(
+    terminal: Terminal, postgres: PostgresServer, tmp_path: Path, number: int
+) -> None:
+    shell = project(terminal, tmp_path / "shop", "postgresql", postgres.url("postgres"))
+    script = shell.folder / "migrations" / "versions" / "a005.py"
+    script.write_text(script.read_text().replace("SELECT nonsense FROM nowhere", "SELECT pg_sleep(600)"))
+    working = f"SELECT count(*) FROM pg_stat_activity WHERE datname LIKE '{SCRATCH}%' AND query LIKE '%pg_sleep(600)%'"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "migrate_flow", "rehearse", "a005"], cwd=shell.folder, env=shell.variables,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            if postgres.execute(working)[0][0]:
+                break
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 128 + number
+    assert databases(postgres, SCRATCH) == []
+
+
+def test_a_server_of_another_kind_is_refused(walked: tuple[Shell, dict[str, Any]], tmp_path: Path) -> None:
+    shell = walked[0]
+    other = shell.at(tmp_path / "other").under(SCRATCH_URL="mysql://me:hushhush@localhost/x")
+    shutil.copytree(shell.folder, other.folder)
+    config = other.folder / "migrate-flow.toml"
+    config.write_text(config.read_text().rpartition("\npostgresql = ")[0] + '\npostgresql = "env:SCRATCH_URL"\n')
+    error = other.error("rehearse", "a001", code=2)
+    assert (error["message"], error["where"]) == ("the URL is one of mysql", "[rehearsal] postgresql")
+    error = other.under(SCRATCH_URL="").error("rehearse", "a001", code=2)
+    assert error["where"] == "[rehearsal] postgresql"
 
 
 def test_what_a_killed_run_left_is_dropped_a_day_later(

@@ -184,7 +184,7 @@ def test_since_an_unknown_commit(bare: Project) -> None:
 def test_without_rev_the_ledger_is_needed(bare: Project) -> None:
     bare.script("aaaa")
     answer = bare.flow("lint", code=4)
-    assert "migrate-flow lint REV" in answer.err
+    assert "name revisions" in answer.err
     assert "--since GIT_REF" in answer.err
     assert not (bare.folder / ".migrate-flow").exists()
 

@@ -242,7 +242,7 @@ def hints(project: Project) -> list[str]:
 def test_what_was_changed_in_the_ledger_calls_for_a_backup(project: Project) -> None:
     project.script("aaaa01")
     project.flow("track", actor=ADA)
-    assert project.json("ledger", "verify")["hints"] == []
+    assert "hints" not in project.json("ledger", "verify")
     whole = Path(".migrate-flow/ledger.db").read_bytes()
     for statement in (
         "UPDATE entry SET statement = replace(statement, 'aaaa01', 'aaaa02') WHERE seq = 2",

@@ -125,6 +125,14 @@ def test_a_fingerprint_does_not_move_with_the_line() -> None:
     assert json.loads(written("gitlab", moved))[0]["fingerprint"] == json.loads(written("gitlab"))[0]["fingerprint"]
 
 
+def test_two_of_a_kind_are_two() -> None:
+    twice = Document("check", {"findings": [finding(line=3), finding(line=9)], "rehearsals": []})
+    first, second = (one["fingerprint"] for one in json.loads(written("gitlab", twice)))
+    assert first != second
+    once = Document("check", {"findings": [finding(line=9)], "rehearsals": []})
+    assert json.loads(written("gitlab", once))[0]["fingerprint"] == first
+
+
 def test_junit_fails_what_errs_and_is_xml_whatever_a_message_holds() -> None:
     suites = ElementTree.fromstring(written("junit"))
     cases = {(case.get("classname"), case.get("name")): case for case in suites.iter("testcase")}
