@@ -151,6 +151,7 @@ class _Child(threading.Thread):
         over = threading.Event()
         watchdog = threading.Thread(target=self._watch, args=(process, over), daemon=True)
         told = _Told()
+        silent = False
         try:
             listener.start()
             watchdog.start()
@@ -163,10 +164,13 @@ class _Child(threading.Thread):
                 self._heard = time.monotonic()
                 if (event := told.hear(json.loads(line))) is not None:
                     self._told.put(event)
+            silent = True
         finally:
+            if not (silent or told.ended):
+                _kill(process)
+            code = self._reaped(process)
             over.set()
             watchdog.join()
-            code = self._reaped(process, kill=not told.ended)
             listener.join(5)
             for stream in (process.stdin, process.stdout, process.stderr):
                 with suppress(OSError):
@@ -190,8 +194,9 @@ class _Child(threading.Thread):
             )  # fmt: skip
             return self._process
 
-    def _reaped(self, process: subprocess.Popen[bytes], *, kill: bool) -> int:
-        """Its exit code. What it started and left running ends with it."""
+    def _reaped(self, process: subprocess.Popen[bytes]) -> int:
+        """Its exit code. What it started and left running ends with it. It may have closed its output and go on: the
+        watchdog sees to that."""
         with suppress(ChildProcessError):
             # Not yet reaped: until then nobody else can have the group's number.
             if hasattr(os, "waitid"):

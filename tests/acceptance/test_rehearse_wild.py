@@ -26,13 +26,15 @@ WILD = {
     "b_exits": ("import sys; sys.exit(3)", ""),
     "c_ends": ("", 'print("my last words"); os._exit(5)'),
     "d_is_killed": ("", "os.kill(os.getpid(), signal.SIGKILL)"),
-    "e_loops": ("", "import time\nwhile True: time.sleep(0.01)"),
+    # Its way to tell anything is closed as well.
+    "e_loops": ("", "os.closerange(3, 60)\nimport time\nwhile True: time.sleep(0.01)"),
     "f_spawns": (SPAWN.format("spawned"), ""),
     "g_moves": ('os.chdir("/")', ""),
-    "h_forks": ("os.fork()", ""),
     "i_reads": ('import sys; assert sys.stdin.read() == ""', ""),
     "j_shouts": (r"raise RuntimeError('Zürich ☃ \udc80 \x1b[31m')", ""),
     "k_closes": ("os.close(0); os.close(1); os.close(2)", ""),
+    # What comes of it depends on which of the two is faster; last, so that nothing is built on it.
+    "z_forks": ("os.fork()", ""),
 }
 
 
@@ -85,7 +87,7 @@ def wild(terminal: Terminal, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def test_each_misbehaves_alone(wild: tuple[Shell, dict[str, Any]]) -> None:
     found = wild[1]
     assert list(found) == list(WILD)
-    assert {revision: one["grade"] for revision, one in found.items() if revision != "h_forks"} == {
+    assert {revision: one["grade"] for revision, one in found.items() if revision != "z_forks"} == {
         "a_prints": "lossless", "b_exits": None, "c_ends": "irreversible", "d_is_killed": "irreversible",
         "e_loops": "irreversible", "f_spawns": "lossless", "g_moves": "lossless", "i_reads": "lossless",
         "j_shouts": None, "k_closes": "lossless",
@@ -158,11 +160,11 @@ def test_many_processes_say_what_one_says(terminal: Terminal, tmp_path: Path) ->
         body = "raise RuntimeError" if number == 16 else f'op.execute("CREATE TABLE t_{revision} (id INT)")'
         write_script(versions, revision, down, upgrade=body)
         down = revision
-    told = [shell.json("rehearse", "--all", "--processes", count, code=1) for count in ("1", "2", "8")]
+    told = [shell.json("rehearse", "--all", "--processes", count, code=1) for count in ("1", "8")]
     for document in told:
         for one in document["rehearsals"]:
             del one["duration_s"]
             for sent in [sent for found in one["statements"].values() for sent in found]:
                 del sent["seconds"]
-    assert told[0] == told[1] == told[2]
+    assert told[0] == told[1]
     assert told[0]["rehearsals"][17]["error"] == "its ancestor r016 can't be applied"

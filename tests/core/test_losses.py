@@ -45,6 +45,7 @@ def schema(**tables: str) -> Snapshot:
     [
         ["ALTER TABLE people RENAME COLUMN name TO full_name"],
         ["ALTER TABLE people RENAME TO persons", 'ALTER TABLE "persons" RENAME name TO "Full Name"'],
+        ["/* old */ ALTER TABLE -- so\n people RENAME /* column */ name TO title"],
         ["ALTER TABLE people ADD COLUMN note TEXT", "ALTER TABLE people DROP COLUMN note"],
         [TEMPORARY, "INSERT INTO _alembic_tmp_people (id, full_name, age) "
          "SELECT people.id, people.name, CAST(people.age AS TEXT) AS age FROM people", *SWAP],
@@ -120,6 +121,11 @@ def test_other_servers_ways_to_write_it(after: str, text: str, lost: tuple[str, 
 def test_tables_may_trade_places() -> None:
     before = schema(people="id", old="id")
     assert losses(before, before, ["RENAME TABLE people TO t, old TO people, t TO old"]) == ()
+
+
+def test_a_column_that_is_called_as_its_table() -> None:
+    copy = "INSERT INTO tmp (age) SELECT age.n FROM age; DROP TABLE age; ALTER TABLE tmp RENAME TO age"
+    assert losses(schema(age="age n"), schema(age="age"), [copy]) == ("column age.age",)
 
 
 def test_a_view_holds_nothing() -> None:

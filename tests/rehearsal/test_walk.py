@@ -18,9 +18,9 @@ def write(project: Path, *revisions: str, **more: str) -> None:
         down = revision
 
 
-def downgrade_fails(project: Path, revision: str) -> None:
+def downgrade_fails(project: Path, revision: str, how: str = 'raise RuntimeError("no way back")') -> None:
     path = project / "migrations" / "versions" / f"{revision}_script.py"
-    path.write_text(path.read_text().replace(f'op.drop_table("t_{revision}")', 'raise RuntimeError("no way back")'))
+    path.write_text(path.read_text().replace(f'op.drop_table("t_{revision}")', how))
 
 
 def walked(walk: Walk) -> tuple[str, dict[str, Rehearsal]]:
@@ -76,14 +76,25 @@ def test_after_a_failed_downgrade_it_goes_on_with_what_was_kept(project: Path, w
     assert [one.grade for one in found.values()] == [Grade.LOSSLESS, Grade.IRREVERSIBLE, Grade.LOSSLESS]
 
 
+def test_a_downgrade_that_leaves_something_does_not_spoil_what_comes(project: Path, walk_over: Make) -> None:
+    write(project, "aa", "bb", "cc")
+    downgrade_fails(project, "bb", "pass")
+    said, found = walked(walk_over())
+    assert said == "aa:u aa:d aa:r bb:u bb:d bb:r cc:u cc:d cc:r"
+    assert "already exists" in found["bb"].error
+    assert [one.grade for one in found.values()] == [Grade.LOSSLESS, Grade.IRREVERSIBLE, Grade.LOSSLESS]
+
+
 def test_after_a_failed_upgrade_it_is_built_again_and_a_branch_goes_on(project: Path, walk_over: Make) -> None:
     write(project, "aa", "bb", "cc", bb='op.execute("CREATE TABLE half (id INT)")\nraise RuntimeError("no")')
     write_script(project / "migrations" / "versions", "dd", "aa")
+    write_script(project / "migrations" / "versions", "ee", "cc")
     said, found = walked(walk_over())
     assert said.startswith("aa:u aa:d aa:r bb:u")
     assert "cc:" not in said
     assert found["bb"].error == "upgrade: RuntimeError: no"
     assert found["cc"].error == "its ancestor bb can't be applied"
+    assert found["ee"].error == "its ancestor bb can't be applied"
     assert found["dd"].grade is Grade.LOSSLESS
     # A database with a half-made table would have told.
     assert not [one for one in found["dd"].differences if "half" in one.object]
