@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import rehearse
 from benchmarks.inputs import alembic_project, history
-from benchmarks.measure import CommandFailed, Contender, Result, Workspace, compare
+from benchmarks.measure import STATE, CommandFailed, Contender, Result, Workspace, compare
 from benchmarks.peers import ours
 from benchmarks.peers.peer import Job, Peer
 from benchmarks.targets import PostgresTarget, Server, SqliteTarget, Target
@@ -58,7 +58,7 @@ def _from_zero(kind: str, count: int, bench: Bench, case: str, peer: Peer) -> Co
         if found != count:
             raise CommandFailed(f"{peer.name} said that it was done, but {found} of {count} tables are there")
 
-    reset = partial(_restore, template, folder, target)
+    reset = partial(_restore, bench.space, template, folder, target)
     return Contender(peer.name, peer.apply(prepared), folder, peer.environ(target), reset, check)
 
 
@@ -80,7 +80,7 @@ def _one_pending(count: int, bench: Bench, case: str) -> Iterator[Result]:
             if target.tables(folder) != 1:
                 raise CommandFailed(f"{name} said that it was done, but the table is not there")
 
-        return Contender(name, words, folder, {}, partial(_restore, template, folder, target), check)
+        return Contender(name, words, folder, {}, partial(_restore, space, template, folder, target), check)
 
     us = side(ours.OURS.name, ours.OURS.apply(job))
     yield compare(space, case, us, side("alembic", ["alembic", "upgrade", "+1"]), bench.runs)
@@ -102,7 +102,7 @@ def _rehearse_all(count: int, bench: Bench, case: str) -> Iterator[Result]:
 
     def side(name: str, words: Sequence[str], environ: Mapping[str, str]) -> Contender:
         folder = template.with_name(name)
-        return Contender(name, words, folder, environ, partial(_restore, template, folder, SqliteTarget()))
+        return Contender(name, words, folder, environ, partial(_restore, bench.space, template, folder, SqliteTarget()))
 
     words = ["migrate-flow", "rehearse", "--all", "--processes", "1"]
     us = side(ours.OURS.name, words, {"XDG_CACHE_HOME": str(template.with_name("cache"))})
@@ -127,8 +127,12 @@ def _target(kind: str, bench: Bench, peer: Peer) -> Target:
     return PostgresTarget(bench.server, f"bench_{peer.name.replace('-', '_')}")
 
 
-def _restore(template: Path, folder: Path, target: Target) -> None:
-    """Always the same paths and the same times of change, so that byte code of the scripts stays good."""
+def _restore(space: Workspace, template: Path, folder: Path, target: Target) -> None:
+    """Always the same paths and the same times of change, so that byte code of the scripts stays good.
+
+    A ledger that is put back to an earlier state is an alarm, so what was seen of it goes too.
+    """
+    shutil.rmtree(space.folder / STATE, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
     target.empty()

@@ -50,6 +50,9 @@ class Workspace:
         return done.stdout
 
 
+STATE = "state"  # where our side remembers the newest head of each ledger
+
+
 @contextmanager
 def workspace(search: Sequence[Path]) -> Iterator[Workspace]:
     """A temporary folder and a clean environment: no setting of the caller's may lead elsewhere or slow one side.
@@ -64,6 +67,7 @@ def workspace(search: Sequence[Path]) -> Iterator[Workspace]:
         # The byte code of every Python program and script is kept, so that a warm run reads it.
         environ = {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1"}
         environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+        environ["XDG_STATE_HOME"] = str(folder / STATE)
         yield Workspace(folder, environ | {name: os.environ[name] for name in KEPT if name in os.environ})
 
 
