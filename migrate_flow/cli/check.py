@@ -14,9 +14,7 @@ from migrate_flow.cli.session import lint_project, workspace
 
 def check(
     ctx: typer.Context,
-    revs: Annotated[
-        list[str] | None, typer.Argument(metavar="[REV]...", help="Revisions; works without ledger.")
-    ] = None,
+    revs: Annotated[list[str] | None, typer.Argument(metavar="REV", help="Revisions; works without ledger.")] = None,
     since: Annotated[
         str, typer.Option("--since", metavar="GIT_REF", help="What changed since this branch left it; without ledger.")
     ] = "",

@@ -18,7 +18,7 @@ def new(
     autogenerate: Annotated[bool, typer.Option("--autogenerate", help="Compare models and first environment.")] = False,
     head: Annotated[str, typer.Option("--head", metavar="REV", help="The parent, where there are several heads.")] = "",
     merge: Annotated[list[str] | None, typer.Option("--merge", metavar="REV", help="Repeat: heads to merge.")] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="[REV]...", help="More heads to merge.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="REV", help="More heads to merge.")] = None,
     branch_label: Annotated[str, typer.Option("--branch-label", metavar="LABEL", help="A label for the branch.")] = "",
     depends_on: Annotated[list[str] | None, typer.Option("--depends-on", metavar="REV", help="Repeatable.")] = None,
     version_path: Annotated[str, typer.Option("--version-path", metavar="PATH", help="A version location.")] = "",

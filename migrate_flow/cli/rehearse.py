@@ -12,7 +12,9 @@ from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import lint_project, workspace
 
 ALL_CORES, TIMEOUT_MIN = os.cpu_count() or 1, 20.0
-Processes = Annotated[int, typer.Option("--processes", min=1, metavar="N", help="Default: all cores.")]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, metavar="N", show_default=False, help="Default: all cores.")
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", min=0.01, metavar="MINUTES", help="The most that one step of a script may take.")
 ]

@@ -13,7 +13,7 @@ from migrate_flow.cli.session import workspace
 
 def track(
     ctx: typer.Context,
-    revisions: Annotated[list[str] | None, typer.Argument(metavar="[REV]...", help="Default: all untracked.")] = None,
+    revisions: Annotated[list[str] | None, typer.Argument(metavar="REV", help="Default: all untracked.")] = None,
     actor: As = "",
     format_name: Format = "table",
     output: Output = None,
