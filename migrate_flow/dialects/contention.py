@@ -9,6 +9,7 @@ from migrate_flow.core.facts import Activity
 from migrate_flow.errors import BusyError
 
 POLL_S = 0.05
+TRIES = 5
 
 
 def within(seconds: float, done: Callable[[], bool]) -> bool:
@@ -19,6 +20,21 @@ def within(seconds: float, done: Callable[[], bool]) -> bool:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def hold(database: str, tried: Callable[[], bool], holder: Callable[[], Activity | None], process: str) -> None:
+    """Until the lock is ours. Raises BusyError with the holder's name.
+
+    A holder that leaves between our try and our look could not be named: then it is tried again.
+    """
+    found = None
+    for _ in range(TRIES):
+        if tried():
+            return
+        found = holder()
+        if found is not None:
+            break
+    raise held_by(database, found, process)
 
 
 def held_by(database: str, holder: Activity | None, process: str) -> BusyError:

@@ -26,12 +26,14 @@ from sqlalchemy.exc import DBAPIError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.trace import shortened
-from migrate_flow.dialects.contention import held_by, left_behind, within
+from migrate_flow.dialects.contention import hold, left_behind, within
 from migrate_flow.dialects.tables import PREFIX, TargetTables
 
 LONGEST_NAME = 64
 # A closed client's connection frees its lock a moment later.
 CLOSING_S = 1
+# A holder writes its note a moment after it has the lock.
+NOTING_S = 2.0
 ORPHAN_GRACE_S = 5.0
 # NOTE: InnoDB's list of transactions is a copy, made anew only when nobody has read it for a tenth of a second.
 TRANSACTIONS_OLD_S = 0.15
@@ -91,11 +93,14 @@ def take(connection: Connection, tables: TargetTables, application: str, *, end_
     """K1, and proof that nothing of an earlier run is left. Raises BusyError."""
     database = str(connection.exec_driver_sql("SELECT DATABASE()").scalar())
     name = target_lock(database)
-    if connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', {CLOSING_S})").scalar() != 1:
-        raise held_by(database, _activity(connection, name, TARGET), "connection")
-    _wait_for_orphans(connection, tables, database, end=end_orphans)
+
+    def tried() -> bool:
+        return bool(connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', {CLOSING_S})").scalar() == 1)
+
+    hold(database, tried, lambda: _noted_activity(connection, name), "connection")
     number = int(connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one())
-    note(connection, name, number, application)
+    note(connection, name, number, application)  # first of all: others look for it while we wait
+    _wait_for_orphans(connection, tables, database, end=end_orphans)
     return Held(name, number, database)
 
 
@@ -188,15 +193,24 @@ def _wait_for_orphans(connection: Connection, tables: TargetTables, database: st
     raise left_behind(database, _activity(connection, name, STEP), "connection")
 
 
+def _noted_activity(connection: Connection, name: str) -> Activity | None:
+    """Of a runner: with its note, if that comes in time."""
+
+    def settled() -> bool:
+        number = holder_of(connection, name)
+        return number is None or _note(connection, name, number) is not None
+
+    if connection.dialect.has_table(connection, HOLDER.name):
+        within(NOTING_S, settled)
+    return _activity(connection, name, TARGET)
+
+
 def _activity(connection: Connection, name: str, lock: str) -> Activity | None:
     number = holder_of(connection, name)
     if number is None:
         return None
     process = _process(connection, number)
-    noted = None
-    if connection.dialect.has_table(connection, HOLDER.name):
-        mine = HOLDER.c.name == name, HOLDER.c.connection == number
-        noted = connection.execute(select(HOLDER.c.application, HOLDER.c.since).where(*mine)).first()
+    noted = _note(connection, name, number)
     if noted is not None:
         application, since = str(noted.application), f"{noted.since} UTC"
     elif process is not None:
@@ -213,6 +227,13 @@ def _activity(connection: Connection, name: str, lock: str) -> Activity | None:
         statement_s=float(process.time or 0) if statement and process is not None else 0.0,
         waits_for=waits_for(connection, number),
     )
+
+
+def _note(connection: Connection, name: str, number: int) -> Any:
+    if not connection.dialect.has_table(connection, HOLDER.name):
+        return None
+    mine = HOLDER.c.name == name, HOLDER.c.connection == number
+    return connection.execute(select(HOLDER.c.application, HOLDER.c.since).where(*mine)).first()
 
 
 def _process(connection: Connection, number: int) -> Any:

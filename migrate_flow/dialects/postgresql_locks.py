@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.trace import shortened
-from migrate_flow.dialects.contention import held_by, left_behind, within
+from migrate_flow.dialects.contention import hold, left_behind, within
 
 SPACE = 0x4D464C4F  # "MFLO"
 SUPERVISOR, RUNNER, STEP = 1, 2, 3
@@ -71,9 +71,7 @@ def holds(connection: Connection, pid: int) -> bool:
 
 def take(connection: Connection, database: str, *, end_orphans: bool) -> int:
     """K1, and proof that nothing of an earlier run is left. The server process that holds it. Raises BusyError."""
-    # Twice: a holder that leaves between the first try and the look could not be named.
-    if not tried(connection, SUPERVISOR) and not tried(connection, SUPERVISOR):
-        raise held_by(database, _first(connection, "target"), "server process")
+    hold(database, lambda: tried(connection, SUPERVISOR), lambda: _first(connection, "target"), "server process")
     if end_orphans:
         _end(connection)
     if not within(ORPHAN_GRACE_S, lambda: tried(connection, RUNNER)):

@@ -96,6 +96,27 @@ def test_eight_race(place: Place) -> None:
     place.applied_once(lambda: _is(place))
 
 
+_REFUSED_ONCE = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock' AND db = database()"
+
+
+@pytest.mark.fault("F57")
+@pytest.mark.on(MARIADB)
+def test_a_holder_who_has_not_said_yet_who_it_is(place: Place) -> None:
+    """Between the lock and the note about it: the refused one looks again instead of naming a connection's number."""
+    name = f"migrate_flow:{place.query('SELECT database()')[0][0]}"
+    with place.connected() as keeper:
+        number = keeper.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0), CONNECTION_ID()").one()[1]
+        with place.started(*APPLY) as late:
+            wait_until(lambda: place.query(_REFUSED_ONCE)[0][0], "the late one to ask for the lock")
+            wait_until(lambda: not place.query(_REFUSED_ONCE)[0][0], "the late one to be refused the lock")
+            note = f"'{name}', {number}, 'migrate-flow ben@host:7', UTC_TIMESTAMP()"
+            keeper.exec_driver_sql(f"REPLACE INTO migrate_flow_holder VALUES ({note})")
+            keeper.commit()
+            code, document = _ended(late)
+    assert (code, document["error"]["code"]) == (5, "busy")
+    assert "is locked by migrate-flow ben@host:7 (connection" in document["error"]["message"]
+
+
 # Someone reads the ledger, then is kept from looking at the database until the runner before is through.
 _KEPT = {
     SQLITE: "BEGIN EXCLUSIVE",
