@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from migrate_flow.core.facts import Activity, Identity, Observation, Receipt, Remains
+from migrate_flow.core.guard import SeenGuard
 from migrate_flow.core.redaction import redact, remember
+from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
+from migrate_flow.dialects.dialect import Guard
+from migrate_flow.dialects.guard_postgresql import FAILED, REFUSED
 from migrate_flow.dialects.supervisor import Supervisor, probed
-from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError
+from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError, UsageError
 
 Secret = Callable[[str], str | None]
 _SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")
 
 
-def resolve_url(text: str, environment: str, keyring_secret: Secret) -> URL:
-    """The URL that a configuration value means: a literal, ``env:NAME`` or ``keyring:NAME``.
+def resolve_url(text: str, environment: str, keyring_secret: Secret, where: str = "") -> URL:
+    """The URL that a configuration value means: a literal, ``env:NAME`` or ``keyring:NAME``. where: it is written,
+    default the environment's own place.
 
     Every secret in it is remembered for the redactor. Raises ConfigError, never with the value in it.
     """
-    where = f"[environments.{environment}] url"
+    where = where or f"[environments.{environment}] url"
     kind, _, name = text.partition(":")
     if kind == "env":
         value = os.environ.get(name, "")
@@ -155,9 +160,14 @@ class DatabaseTarget:
             yield connection
 
     def claim(self, identity: Identity) -> None:
+        guard = self._dialect.guard
         with self._connected() as connection:
+            if guard is not None:
+                guard.permit(connection, identity.uuid)
             self._dialect.prepare(connection)
             self._dialect.tables.write_identity(connection, identity)
+            if guard is not None:
+                guard.release(connection, identity.uuid)
             connection.commit()
 
     def activity(self) -> tuple[Activity, ...]:
@@ -167,6 +177,79 @@ class DatabaseTarget:
                 return ()
             with engine.connect() as connection:
                 return self._dialect.activity(connection)
+
+    def snapshot(self) -> Snapshot | None:
+        with self._translated():
+            engine = self._engine()
+            if engine is None:
+                return None
+            with engine.connect() as connection:
+                self._dialect.be_brief(connection)
+                identity = self._dialect.tables.read_identity(connection)
+                return self._dialect.snapshot(connection, _version_tables(identity))
+
+    def guard(self, after: int = 0) -> SeenGuard:
+        guard = self._guard()
+        with self._connected() as connection:
+            self._dialect.be_brief(connection)
+            status = guard.status(connection)
+            return SeenGuard(status, guard.log(connection, after), guard.runners(connection))
+
+    def install_guard(self, mode: Literal["audit", "block"], held: object, roles: tuple[str, ...]) -> None:
+        guard = self._guard()
+        with self._connected() as connection:
+            self._require_held(connection, held)
+            with self._superuser_said():
+                guard.install(connection, mode, self.environment, roles)
+
+    def remove_guard(self, held: object) -> None:
+        guard = self._guard()
+        with self._connected() as connection:
+            self._require_held(connection, held)
+            with self._superuser_said():
+                guard.remove(connection, self.environment)
+
+    @contextmanager
+    def _superuser_said(self) -> Iterator[None]:
+        """The way that leaves the role that migrates without rights over the guard comes first."""
+        try:
+            yield
+        except TargetError as error:
+            if error.__cause__ is None:
+                raise
+            hint = f"export SUPERUSER_URL=…, and --superuser-url env:SUPERUSER_URL; or, {error.hint}"
+            raise TargetError(error.message, hint=hint, where=error.where) from error
+
+    def _guard(self) -> Guard:
+        guard = self._dialect.guard
+        if guard is None:
+            raise UsageError(
+                f"there is no guard for {self.dialect}, whose server calls nobody when a schema is changed",
+                hint=f"guards are for postgresql; elsewhere: migrate-flow drift --env {self.environment}",
+                where=f"[environments.{self.environment}] dialect",
+            )
+        return guard
+
+    def _require_held(self, connection: Connection, held: object) -> None:
+        """Raises UsageError where this is not the very database that is locked: a copy has the same identity row."""
+        here = self._dialect.holds(connection, held)
+        connection.rollback()
+        if not here:
+            raise UsageError(
+                f"this URL leads to another database than that of {self.environment}, or the lock on it was lost",
+                hint=f"the same host, port and database as [environments.{self.environment}] url, as another user",
+                where="--superuser-url",
+            )
+
+    def row_estimates(self, relations: Sequence[str]) -> Mapping[str, int]:
+        try:
+            engine = self._engine()
+            if engine is None:
+                return {}
+            with engine.connect() as connection:
+                return self._dialect.row_estimates(connection, relations)
+        except (SQLAlchemyError, MigrateFlowError):
+            return {}  # the plan says elsewhere that it is out of reach
 
     @contextmanager
     def lock(self, *, end_orphans: bool = False) -> Iterator[object]:
@@ -209,8 +292,19 @@ class DatabaseTarget:
             ) from error
 
 
+def _version_tables(identity: Identity | None) -> frozenset[str]:
+    """Alembic's, by the names that a snapshot may have for them."""
+    if identity is None:
+        return frozenset({"alembic_version"})
+    schema = f"{identity.version_schema}." if identity.version_schema else ""
+    return frozenset({f"{schema}{identity.version_table}"})
+
+
 def first_line(error: BaseException) -> str:
     """The driver's own words, redacted, in one line."""
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    text = " ".join(str(original).split()) or type(original).__name__
-    return redact(text)
+    said, text = getattr(original, "diag", None), str(original)
+    if said is not None and said.sqlstate in (REFUSED, FAILED):
+        # Without the function's own line number, which would stand behind the command to use instead.
+        text = "; ".join(filter(None, (said.message_primary, said.message_hint)))
+    return redact(" ".join(text.split()) or type(original).__name__)

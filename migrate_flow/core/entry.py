@@ -25,6 +25,7 @@ class Kind(StrEnum):
     POLICY_ENDORSED = "policy.endorsed"
     KEY_REVOKED = "key.revoked"
     MIGRATION_CREATED = "migration.created"
+    CHECKED = "migration.checked"
     SELF_REVIEWED = "migration.self-reviewed"
     REVIEWED = "migration.reviewed"
     APPROVED = "migration.approved"
@@ -39,6 +40,10 @@ class Kind(StrEnum):
     APPLY_REFUSED = "apply.refused"
     TARGET_ADOPTED = "target.adopted"
     TARGET_REPLACED = "target.replaced"
+    DRIFT_FOUND = "drift.found"
+    DRIFT_ACCEPTED = "drift.accepted"
+    GUARD_INSTALLED = "guard.installed"
+    GUARD_REMOVED = "guard.removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from migrate_flow.core.evidence import NOTHING, Evidence
+from migrate_flow.core.guard import KIND
 from migrate_flow.core.history import Application, History, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Policy
+from migrate_flow.core.snapshot import Difference, RecordedSchema
 from migrate_flow.core.standing import Standing
 from migrate_flow.core.trace import Trace
 from migrate_flow.core.traits import Traits
@@ -100,6 +103,33 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """The target's schema beside the recorded one. differences: that are not to be passed over; a guard that is not as
+    it was installed is one. unknown: why they can't be told, empty if they can. recorded: None where there is nothing
+    to compare with. now: fingerprint, empty where it could not be read."""
+
+    recorded: RecordedSchema | None = None
+    differences: tuple[Difference, ...] = ()
+    unknown: str = ""
+    now: str = ""
+
+    @property
+    def clean(self) -> bool | None:
+        """None: neither yes nor no."""
+        return None if self.unknown else not self.differences
+
+    @property
+    def guard(self) -> Difference | None:
+        """How the guard is not as it was installed."""
+        return next((one for one in self.differences if one.kind == KIND), None)
+
+    @property
+    def schema(self) -> tuple[Difference, ...]:
+        """The differences of the schema alone."""
+        return tuple(one for one in self.differences if one.kind != KIND)
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFile:
     """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never. waits:
     the entry that proposes it, where more signatures are needed; else 0."""
@@ -127,7 +157,9 @@ class Facts:
     it, where the ledger says that it stands there. missing_ancestors: not applied and not earlier in the same plan.
     earlier: what is. conflicting_heads: several heads where one is asked for. downstream: environments further down
     in which the revision stands, nearest first. unknown_heads: where the database stands, and this checkout has no
-    script of that name, so that Alembic could not plan an upgrade. traits: of the bytes that would run.
+    script of that name, so that Alembic could not plan an upgrade. drift: of the target's schema.
+    evidence: of checks of these bytes. ancestries: of what would stand below them, as applied and as in this checkout;
+    none where it can't be told. traits: of the bytes that would run.
     """
 
     revision: str
@@ -152,4 +184,7 @@ class Facts:
     direction: str = "upgrade"
     downstream: tuple[str, ...] = ()
     unknown_heads: tuple[str, ...] = ()
+    drift: Drift = Drift()
+    evidence: Evidence = NOTHING
+    ancestries: tuple[str, ...] = ()
     traits: Traits = field(default_factory=Traits)

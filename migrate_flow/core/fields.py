@@ -15,22 +15,28 @@ from migrate_flow.core.revision import manifest_digest
 _TEXT = (
     "revision", "manifest", "behaviour", "message", "via", "environment", "target", "attempt", "direction", "role",
     "verdict", "comment", "gate", "base", "evidence", "outcome", "decision", "error", "resumes", "public_key",
-    "fingerprint", "person", "project", "version", "plan", "item", "ledger", "nonce", "policy",
+    "elsewhere", "fingerprint", "person", "project", "version", "plan", "item", "ledger", "nonce", "policy",
 )  # fmt: skip
 _NUMBERS = ("of", "number", "since")
 _TEXTS = ("down_revision", "depends_on", "branch_labels", "heads", "from_heads", "contributors", "gone", "left")
 _MAPPINGS = (
     "document", "modules", "sql", "environment_digests", "operator", "statements", "version_table", "receipt",
-    "git", "succeeds",
+    "git", "succeeds", "lint", "schema",
 )  # fmt: skip
-_LISTS = ("revisions", "checklist")
+_LISTS = ("revisions", "checklist", "rehearsals")
 # What is inside of a mapping, by its keys or (one type) whatever they are.
 _INSIDE: dict[str, dict[str, type] | type] = {
     "sql": dict,
     "modules": str,
     "environment_digests": str,
     "operator": {"host": str, "pid": int},
+    "schema": str,
+    "lint": {"rule_set": str, "errors": int, "warnings": int, "waived": int},
 }
+_SCHEMA = frozenset({"fingerprint", "snapshot", "normaliser", "server_major"})
+_NONE = {"problem": ""}
+_REHEARSAL = {"dialect": str, "server": str, "ancestry": str}
+_OF_EVIDENCE = {"squawk": str, "report": str, "grade": str, "error": str, "upgrade": bool, "lost": list}
 
 
 def malformed(fields: Mapping[str, Any]) -> str:
@@ -43,6 +49,30 @@ def malformed(fields: Mapping[str, Any]) -> str:
             return f"malformed: the field {name} is not what it must be"
     if "gates" in fields and not _gates(fields["gates"]):
         return "malformed: the field gates is not what it must be"
+    if not _whole(fields.get("schema", _NONE)):
+        return "malformed: the field schema is not what it must be"
+    if strange := _strange_evidence(fields):
+        return f"malformed: the field {strange} is not what it must be"
+    return ""
+
+
+def _whole(schema: Mapping[str, Any]) -> bool:
+    """A schema that was read has all of these; else there is a reason why it was not."""
+    return schema.keys() >= _SCHEMA or (bool(schema) and schema.keys() == {"problem"})
+
+
+def _strange_evidence(fields: Mapping[str, Any]) -> str:
+    """Which of the fields of evidence holds what it must not, beyond its own type."""
+    for name, items in (
+        ("lint", [fields["lint"]] if "lint" in fields else []),
+        ("rehearsals", fields.get("rehearsals", [])),
+    ):
+        for item in items:
+            wrong = any(key in item and type(item[key]) is not kind for key, kind in _OF_EVIDENCE.items())
+            if wrong or any(type(text) is not str for text in item.get("lost", ())):
+                return name
+            if name == "rehearsals" and any(type(item.get(key)) is not kind for key, kind in _REHEARSAL.items()):
+                return name
     return ""
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.entry import Subject
+from migrate_flow.core.guard import NO_GUARD, RecordedGuard
 from migrate_flow.core.packed import Hashes
 from migrate_flow.core.policy import Policy
+from migrate_flow.core.snapshot import RecordedSchema
 
 
 class Applied(StrEnum):
@@ -118,6 +120,7 @@ class RevisionRecord:
 
     id: str
     created: list[Attestation] = field(default_factory=list)
+    checks: list[Attestation] = field(default_factory=list)
     self_reviews: list[Attestation] = field(default_factory=list)
     reviews: list[Attestation] = field(default_factory=list)
     approvals: list[Attestation] = field(default_factory=list)
@@ -149,12 +152,13 @@ class RevisionRecord:
         return max((said.seq for said in self.withdrawals if not said.flaw), default=0)
 
     def attestation(self, seq: int) -> Attestation | None:
-        """The self-review, review, approval or waiver at a position."""
-        said = (*self.self_reviews, *self.reviews, *self.approvals, *self.waivers)
+        """The check, self-review, review, approval or waiver at a position."""
+        said = (*self.checks, *self.self_reviews, *self.reviews, *self.approvals, *self.waivers)
         return next((item for item in said if item.seq == seq), None)
 
     def everything(self) -> Iterator[Attestation]:
         yield from self.created
+        yield from self.checks
         yield from self.self_reviews
         yield from self.reviews
         yield from self.approvals
@@ -220,7 +224,9 @@ class Attempt:
 @dataclass(slots=True)
 class TargetRecord:
     """What the ledger says of one database. heads: None until something was recorded. receipt: the attempt whose
-    receipt must be the target's newest, empty where none is expected."""
+    receipt must be the target's newest, empty where none is expected. schema: as it was last left by us, or accepted;
+    None where nothing tells, unread: of the entry that should have. drift: mark of the newest one that was found and
+    not accepted since. guard: if any."""
 
     uuid: str
     applications: dict[str, Application] = field(default_factory=dict)
@@ -230,6 +236,10 @@ class TargetRecord:
     receipt: str = ""
     adopted_at: int = 0
     rolled_back: dict[str, int] = field(default_factory=dict)  # revision -> position of the newest rollback
+    schema: RecordedSchema | None = None
+    unread: int = 0
+    drift: str = ""
+    guard: RecordedGuard = NO_GUARD
 
     def stands(self, revision: str) -> bool:
         application = self.applications.get(revision)

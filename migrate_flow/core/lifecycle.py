@@ -15,7 +15,7 @@ from itertools import zip_longest
 from sys import intern
 from typing import Any
 
-from migrate_flow.core import policy_entries, target_entries
+from migrate_flow.core import policy_entries, schema_entries, target_entries
 from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
 from migrate_flow.core.fields import malformed, not_of_its_files
@@ -215,6 +215,10 @@ def _created(history: History, said: Attestation) -> None:
     record_of(history, said).created.append(said)
 
 
+def _checked(history: History, said: Attestation) -> None:
+    record_of(history, said).checks.append(said)
+
+
 def _self_reviewed(history: History, said: Attestation) -> None:
     record_of(history, said).self_reviews.append(said)
 
@@ -286,6 +290,7 @@ def _waived(history: History, said: Attestation) -> None:
 _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.LEDGER_OPENED: _opened_again,
     Kind.MIGRATION_CREATED: _created,
+    Kind.CHECKED: _checked,
     Kind.SELF_REVIEWED: _self_reviewed,
     Kind.REVIEWED: _reviewed,
     Kind.APPROVED: _approved,
@@ -294,14 +299,15 @@ _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.GATE_WAIVED: _waived,
     **policy_entries.HANDLERS,
     **target_entries.HANDLERS,
+    **schema_entries.HANDLERS,
 }
 _NOTHING: Mapping[str, Any] = {}
 _LASTING = ("contributors", "git", "verdict", "role")
 _ATTESTING = frozenset({Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.GATE_WAIVED})
 _OF_FILES = frozenset(
     {
-        Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.WITHDRAWN, Kind.REVOKED,
-        Kind.GATE_WAIVED, Kind.APPLY_INTENDED, Kind.APPLY_APPLIED, Kind.APPLY_FAILED, Kind.APPLY_PARTIAL,
+        Kind.MIGRATION_CREATED, Kind.CHECKED, Kind.SELF_REVIEWED, Kind.REVIEWED, Kind.APPROVED, Kind.WITHDRAWN,
+        Kind.REVOKED, Kind.GATE_WAIVED, Kind.APPLY_INTENDED, Kind.APPLY_APPLIED, Kind.APPLY_FAILED, Kind.APPLY_PARTIAL,
         Kind.APPLY_RECOVERED, Kind.APPLY_REFUSED,
     }
 )  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from migrate_flow.core import canonical
+from migrate_flow.core.rehearsal import HeldLock
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.verdict import Decision
 
@@ -29,7 +30,9 @@ DONE = frozenset({Outcome.APPLIED, Outcome.ROLLED_BACK})
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
     """header: the revision as it stands in the graph that the step runs on. sql: as rendered at the self-review,
-    None where there is none (then sql_note says why). changes: since somebody last vouched for the revision.
+    else as a rehearsal sent it; None where there is neither. sql_note: why it is not rendered, and where it comes from
+    instead. locks: that a rehearsal saw held until the commit. rows: about how many the target's tables hold, by name.
+    changes: since somebody last vouched for the revision.
     """
 
     header: Revision
@@ -40,6 +43,8 @@ class PlannedStep:
     sql_note: str
     risks: tuple[str, ...]
     changes: tuple[str, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def revision(self) -> str:

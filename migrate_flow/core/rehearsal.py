@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.losses import losses
@@ -116,6 +116,9 @@ class HeldLock:
     seconds: float
 
 
+_Part = TypeVar("_Part", Sent, HeldLock)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempted:
     """One step. problem: why it failed, empty if it did not."""
@@ -140,7 +143,7 @@ class Rehearsal:
 
     grade: None where the revision could not be rehearsed at all. differences: what the downgrade did not restore, else
     where the second upgrade ended elsewhere. notes: what is worth knowing, and no difference. manifest, base: digests
-    of the script's sealed bytes and of what was applied before it.
+    of the script's sealed bytes and of what was applied before it. lost: what the upgrade drops that may hold data.
     """
 
     revision: str
@@ -162,6 +165,7 @@ class Rehearsal:
     locks: tuple[HeldLock, ...] = ()
     schema_changed: bool | None = None
     seconds: float = 0.0
+    lost: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -203,7 +207,8 @@ def judge(
         error = "the downgrade does not restore the schema"
     elif same is False and not error:
         error = "the second upgrade does not end where the first one did"
-    grade = None
+    grade: Grade | None = None
+    lost: tuple[str, ...] = ()
     if upgrade and after is not None:
         undone = downgrade and restored and reupgrade and same
         lost = _lost(before, after, steps[0].sent)
@@ -217,6 +222,7 @@ def judge(
         steps[0].locks if steps else (),
         None if after is None else bool(_apart(before, after)),
         round(sum(step.seconds for step in steps), 3),
+        lost,
     )  # fmt: skip
 
 
@@ -257,8 +263,18 @@ def from_document(document: Mapping[str, Any]) -> Rehearsal:
     said = dict(document)
     said["grade"] = Grade(said["grade"]) if said["grade"] else None
     said["differences"] = tuple(Difference(**one) for one in said["differences"])
-    said["notes"] = tuple(said["notes"])
-    said["locks"] = tuple(HeldLock(**one) for one in said["locks"])
+    said["notes"], said["lost"] = tuple(said["notes"]), tuple(said["lost"])
+    said["locks"] = tuple(_checked(HeldLock(**one)) for one in said["locks"])
     if said["sent"] is not None:
-        said["sent"] = {direction: tuple(Sent(**one) for one in sent) for direction, sent in said["sent"].items()}
+        sent = said["sent"].items()
+        said["sent"] = {str(direction): tuple(_checked(Sent(**one)) for one in found) for direction, found in sent}
     return Rehearsal(**said)
+
+
+def _checked(one: _Part) -> _Part:
+    """Raises TypeError where a field is not of its type: whoever signed the report can have written anything."""
+    expected: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+    for field in fields(one):
+        if not isinstance(getattr(one, field.name), expected[str(field.type)]):
+            raise TypeError(f"{field.name} is not what it must be")
+    return one

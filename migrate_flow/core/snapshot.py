@@ -7,6 +7,7 @@ compared: what is printed differently may still mean the same.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections import defaultdict
@@ -54,7 +55,11 @@ class Snapshot:
     @cached_property
     def fingerprint(self) -> str:
         """``sha256:…``, without the order of columns. Equal ones mean equal schemas; `difference` judges others."""
-        return canonical.digest({**self._said(), "objects": _rows(self.objects)})
+        return canonical.sha256(_written({**self._said(), "objects": _rows(self.objects)}))
+
+    def to_bytes(self) -> bytes:
+        """`to_document` in its canonical form."""
+        return _written(self.to_document())
 
     def to_document(self) -> dict[str, Any]:
         """JSON values, to be written with core.canonical."""
@@ -63,6 +68,17 @@ class Snapshot:
 
     def _said(self) -> dict[str, Any]:
         return {"normaliser": self.normaliser, "server_major": self.server_major}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSchema:
+    """A schema as the entry at seq has it. snapshot: digest of the stored one. normaliser, server_major: its tags."""
+
+    seq: int
+    fingerprint: str
+    snapshot: str
+    normaliser: str
+    server_major: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,13 @@ def _text(value: str) -> str:
     if value.isascii() or (unicodedata.is_normalized("NFC", value) and not _SURROGATE.search(value)):
         return value
     return value.encode("ascii", "backslashreplace").decode()
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    """As core.canonical writes it. Every text here is one that it keeps (`_stable`), and nearly all are ASCII, where
+    the plain encoder writes the same bytes in a tenth of the time."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.encode() if text.isascii() else canonical.dumps(document)
 
 
 def _rows(objects: Mapping[str, SchemaObject]) -> list[list[Any]]:

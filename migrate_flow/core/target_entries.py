@@ -20,6 +20,7 @@ from migrate_flow.core.history import (
     TargetRecord,
 )
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
+from migrate_flow.core.schema_entries import environment_of, leave, recorded_schema
 from migrate_flow.core.standing import progress
 from migrate_flow.core.trace import Durability
 
@@ -33,7 +34,7 @@ def record_of(history: History, said: Attestation) -> RevisionRecord:
 
 
 def _intended(history: History, said: Attestation) -> None:
-    environment = _environment(history, said)
+    environment = environment_of(history, said)
     rules = history.policy.environments.get(environment.name)
     if not said.flaw and rules is None:
         said.flaw = f"the policy has no environment {environment.name}"
@@ -53,6 +54,7 @@ def _intended(history: History, said: Attestation) -> None:
     target.version_table = said.fields.get("version_table", target.version_table)
     if target.heads is None:
         target.heads = tuple(said.fields["from_heads"])
+    target.schema = target.schema or recorded_schema(said)
     record_of(history, said)
 
 
@@ -136,7 +138,7 @@ def _attempt(history: History, said: Attestation, before: Application | None, ea
 
 
 def _outcome(history: History, said: Attestation) -> None:
-    environment = _environment(history, said)
+    environment = environment_of(history, said)
     target = environment.targets.get(said.fields["target"])
     attempt = target.attempt if target else None
     if not said.flaw and (attempt is None or attempt.id != said.fields["attempt"]):
@@ -160,6 +162,7 @@ def _outcome(history: History, said: Attestation) -> None:
     target.heads = tuple(said.fields["heads"])
     if state in (Applied.APPLIED, Applied.ROLLED_BACK):
         target.receipt = attempt.id
+        leave(target, said)  # what failed left the schema as it was
     if state is Applied.FAILED and attempt.before and attempt.before.stands:
         target.put(attempt.before)  # it failed and left no trace: what stood, stands
     else:
@@ -231,7 +234,7 @@ def _refused(history: History, said: Attestation) -> None:
 
 def _adopted(history: History, said: Attestation) -> None:
     history.charter.append(said.seq)
-    environment = _environment(history, said)
+    environment = environment_of(history, said)
     if not said.flaw:
         said.flaw = _may_adopt(history, environment, said)
     if said.flaw:
@@ -242,6 +245,7 @@ def _adopted(history: History, said: Attestation) -> None:
     target.version_table = said.fields.get("version_table", target.version_table)
     target.adopted_at = said.seq
     target.receipt = ""
+    leave(target, said)
     for revision in said.fields.get("gone", ()):
         target.applications.pop(revision, None)
     for item in said.fields["revisions"]:
@@ -308,7 +312,7 @@ def adoption_state(
 
 def _replaced(history: History, said: Attestation) -> None:
     history.charter.append(said.seq)
-    environment = _environment(history, said)
+    environment = environment_of(history, said)
     rules = history.policy.environments.get(environment.name)
     if not said.flaw and history.places.get(said.fields["target"], environment.name) != environment.name:
         said.flaw = "speaks of the database of another environment"
@@ -323,11 +327,6 @@ def _replaced(history: History, said: Attestation) -> None:
         for known in rolled_back:
             _place(history, environment, said).rolled_back.update(known)
     _place(history, environment, said)
-
-
-def _environment(history: History, said: Attestation) -> EnvironmentRecord:
-    name = said.fields["environment"]
-    return history.environments.get(name) or history.environments.setdefault(name, EnvironmentRecord(name))
 
 
 _OUTCOMES: dict[str, Applied] = {

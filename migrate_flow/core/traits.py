@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from migrate_flow.core.behaviour import syntax_tree
@@ -36,15 +36,19 @@ _SQL_TABLE = re.compile(
     re.I,
 )
 _SQL_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.S)
+_ORDER = ("destructive", "lossy", "irreversible", "waiver", "raw-sql-unknown")
+_REASONED = re.compile(rb"#\s*migrate-flow:\s*ignore\s*\[([^\]\n]*)\][ \t]*[-:]?[ \t]*[^\s]")
 _WAIVER = re.compile(rb"#\s*migrate-flow:\s*ignore\[")
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """risks: in a fixed order. tables: names that literal operations and literal SQL speak of."""
+    """risks: in a fixed order. tables: names that literal operations and literal SQL speak of. waived: rules that a
+    comment waives with a reason."""
 
     risks: tuple[str, ...] = ()
     tables: frozenset[str] = frozenset()
+    waived: frozenset[str] = frozenset()
 
 
 def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
@@ -67,8 +71,17 @@ def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
         risks.add("irreversible")
     if _WAIVER.search(source):
         risks.add("waiver")
-    order = ("destructive", "lossy", "irreversible", "waiver", "raw-sql-unknown")
-    return Traits(tuple(risk for risk in order if risk in risks), frozenset(tables))
+    return Traits(in_order(risks), frozenset(tables), _waived(source))
+
+
+def _waived(source: bytes) -> frozenset[str]:
+    slugs = (slug for found in _REASONED.findall(source) for slug in found.decode("utf-8", "replace").split(","))
+    return frozenset(slug.strip() for slug in slugs)
+
+
+def in_order(risks: Collection[str]) -> tuple[str, ...]:
+    """Each once, as people read them."""
+    return tuple(risk for risk in _ORDER if risk in risks)
 
 
 def _running(tree: ast.Module, direction: str) -> Iterator[ast.AST]:

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
 from migrate_flow.core.facts import Activity
+from migrate_flow.core.guard import GuardStatus, LoggedDdl
 from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects.tables import TargetTables
+
+# An outcome must not wait long for a look at the schema, which somebody's lock may keep waiting.
+BRIEF_S = 3
 
 
 @dataclass(frozen=True, slots=True)
 class StepFrame:
     """What one step asks of its connection. Timeouts in seconds. held: what the lock gave. uuid: of the target.
-    source: the text of all that runs."""
+    source: the text of all that runs. attempt: in whose name a guard lets it."""
 
     application: str
     lock_timeout_s: float
@@ -27,18 +31,41 @@ class StepFrame:
     held: object = None
     uuid: str = ""
     source: bytes = b""
+    attempt: str = ""
 
 
 @dataclass(slots=True)
 class Begun:
     """A step on its connection. process, transaction: the server's names for both, empty where it has none.
-    blocks: autocommit blocks that were entered. memory: what the dialect compares at the end."""
+    blocks: autocommit blocks that were entered. memory: what the dialect compares at the end. guarded: whether a guard
+    stands, which must let the step."""
 
     frame: StepFrame
     process: str = ""
     transaction: str = ""
     blocks: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    guarded: bool = False
+
+
+class Guard(Protocol):
+    """What a dialect has against schema changes from outside the flow; see `guard_postgresql`."""
+
+    def install(
+        self, connection: Connection, mode: Literal["audit", "block"], environment: str, roles: tuple[str, ...] = ()
+    ) -> None: ...
+
+    def remove(self, connection: Connection, environment: str) -> None: ...
+
+    def status(self, connection: Connection) -> GuardStatus: ...
+
+    def log(self, connection: Connection, after_id: int = 0) -> tuple[LoggedDdl, ...]: ...
+
+    def runners(self, connection: Connection) -> tuple[str, ...]: ...
+
+    def permit(self, connection: Connection, attempt: str) -> None: ...
+
+    def release(self, connection: Connection, attempt: str) -> None: ...
 
 
 class Dialect(Protocol):
@@ -46,6 +73,7 @@ class Dialect(Protocol):
 
     journals: whether its DDL commits by itself, so that each statement is written down.
     blocks: whether a script may ask for an autocommit block.
+    guard: None where the server calls nobody when its schema is changed.
     """
 
     @property
@@ -64,6 +92,9 @@ class Dialect(Protocol):
 
     @property
     def blocks(self) -> bool: ...
+
+    @property
+    def guard(self) -> Guard | None: ...
 
     def migration_url(self, url: URL, root: Path) -> URL:
         """The URL for env.py: the user's driver, paths made absolute. Raises UsageError."""
@@ -98,6 +129,14 @@ class Dialect(Protocol):
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         """Exact counts of all tables but ours, by the names that a snapshot has: for scratch databases."""
+        ...
+
+    def row_estimates(self, connection: Connection, relations: Sequence[str]) -> dict[str, int]:
+        """About how many rows these tables hold, of those that the server ever counted."""
+        ...
+
+    def be_brief(self, connection: Connection) -> None:
+        """From now on nobody's lock keeps this connection waiting for longer than BRIEF_S."""
         ...
 
     def prepare(self, connection: Connection) -> None:
@@ -140,6 +179,10 @@ class Dialect(Protocol):
         TargetError where the lock was lost or the result must not be committed."""
         ...
 
+    def enter_block(self, connection: Connection, begun: Begun) -> None:
+        """Last act before the commit with which an autocommit block begins. Its end is begin_segment."""
+        ...
+
     def end_step(self, connection: Connection, begun: Begun) -> None:
         """As end_segment, for the whole step."""
         ...
@@ -154,6 +197,10 @@ class Dialect(Protocol):
 
     def may_retry(self, error: BaseException) -> bool:
         """Whether the same step may well succeed a moment later: a lock timeout, a deadlock."""
+        ...
+
+    def refused(self, error: BaseException) -> bool:
+        """Whether the target's guard refused a statement: it came from where no permit holds."""
         ...
 
     # Beside a step, on a connection of our own

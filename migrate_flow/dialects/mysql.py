@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,7 +19,7 @@ from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import mysql_locks as locks
 from migrate_flow.dialects import mysql_text, snapshot_mysql
 from migrate_flow.dialects.contention import within
-from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.dialects.dialect import BRIEF_S, Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.tables import TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
@@ -56,6 +56,7 @@ class Mysql:
     context_options: dict[str, Any]
     journals: bool = True
     blocks: bool = True
+    guard: None = None
 
     def migration_url(self, url: URL, root: Path) -> URL:
         return url
@@ -115,6 +116,13 @@ class Mysql:
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_mysql.row_counts(connection, leave_out=leave_out)
+
+    def row_estimates(self, connection: Connection, relations: Sequence[str]) -> dict[str, int]:
+        return {}  # a rehearsal sees locks on PostgreSQL alone
+
+    def be_brief(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {BRIEF_S}")
+        connection.commit()
 
     def prepare(self, connection: Connection) -> None:
         locks.HOLDER.create(connection, checkfirst=True)
@@ -184,6 +192,9 @@ class Mysql:
         if not self.holds(connection, begun.frame.held) or not _has_step_lock(connection, begun):
             raise TargetError("the lock on the target was lost, so nothing more was committed", hint="run it again")
 
+    def enter_block(self, connection: Connection, begun: Begun) -> None:
+        """Nothing, as there is no guard."""
+
     def end_step(self, connection: Connection, begun: Begun) -> None:
         self.end_segment(connection, begun)
 
@@ -209,6 +220,9 @@ class Mysql:
 
     def may_retry(self, error: BaseException) -> bool:
         return _code(error) in _PASSING
+
+    def refused(self, error: BaseException) -> bool:
+        return False
 
     def watch(self, connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.snapshot import Snapshot
+from migrate_flow.dialects import guard_postgresql, snapshot_postgresql
 from migrate_flow.dialects import postgresql_locks as locks
-from migrate_flow.dialects import snapshot_postgresql
-from migrate_flow.dialects.dialect import Begun, StepFrame, mentioned
+from migrate_flow.dialects.dialect import BRIEF_S, Begun, Guard, StepFrame, mentioned
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import SCHEMA, TargetTables
@@ -36,7 +36,19 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('information_
 ORDER BY 1 LIMIT 4"""
 _BY_PARTS = re.compile(r"\A\s*(?:call|cluster|do|reindex|select|vacuum|with)\b|;\s*\S", re.I)
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+_ESTIMATES = """
+SELECT name, c.reltuples::bigint FROM unnest(CAST(%s AS text[])) AS name JOIN pg_class c ON c.oid = to_regclass(name)
+WHERE c.reltuples >= 0"""
 _XID = "SELECT pg_current_xact_id()::text"
+# Beside something that is asked anyway: where no guard stands, it costs no round trip. Not to_regclass, which a role
+# without the right to use the schema may not ask.
+_GUARDED = f"""
+EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = '{SCHEMA}' AND c.relname = 'permit')"""
+_NO_PERMIT_IS_LEFT = f"""DO $permits$ BEGIN
+IF {_GUARDED} THEN
+  DELETE FROM {SCHEMA}.permit;
+END IF; END $permits$"""  # noqa: S608 - all of it is written here
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class Postgresql:
     context_options: dict[str, Any]
     journals: bool = False
     blocks: bool = True
+    guard: Guard = guard_postgresql
 
     def migration_url(self, url: URL, root: Path) -> URL:
         return url
@@ -95,6 +108,14 @@ class Postgresql:
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_postgresql.row_counts(connection, leave_out=leave_out)
 
+    def row_estimates(self, connection: Connection, relations: Sequence[str]) -> dict[str, int]:
+        rows = connection.exec_driver_sql(_ESTIMATES, (list(relations),))
+        return {name: int(count) for name, count in rows}
+
+    def be_brief(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET lock_timeout = '{BRIEF_S}s'")
+        connection.commit()
+
     def prepare(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 
@@ -103,7 +124,12 @@ class Postgresql:
         engine = self.creating_engine(url, root, application)
         with engine.connect() as connection:
             self.watch(connection)
-            yield locks.take(connection, str(url.database), end_orphans=end_orphans)
+            held = locks.take(connection, str(url.database), end_orphans=end_orphans)
+            # Nothing of an earlier run is left in the server, so whatever permit is there was left behind. It lets
+            # nobody do anything; a role that may not delete it is told so where it needs one.
+            with suppress(DBAPIError):
+                connection.exec_driver_sql(_NO_PERMIT_IS_LEFT)
+            yield held
 
     def holds(self, connection: Connection, held: object) -> bool:
         return isinstance(held, int) and locks.holds(connection, held)
@@ -130,8 +156,9 @@ class Postgresql:
             yield
 
     def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
-        pid = str(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
-        begun = Begun(frame, process=pid, memory={"invalid": frozenset(self.leftovers(connection)), "indexed": []})
+        pid, guarded = connection.exec_driver_sql(f"SELECT pg_backend_pid(), {_GUARDED}").one()
+        memory = {"invalid": frozenset(self.leftovers(connection)), "indexed": []}
+        begun = Begun(frame, process=str(pid), memory=memory, guarded=guarded)
         self.begin_segment(connection, begun)
         return begun
 
@@ -142,6 +169,15 @@ class Postgresql:
         if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({locks.SPACE}, {locks.STEP})").scalar():
             raise TargetError("another migration works on this database", hint="run the command again")
         begun.transaction = str(connection.exec_driver_sql(_XID).scalar())
+        if begun.guarded:
+            # In place of the session's: of _settle_in, or of the block that ended.
+            guard_postgresql.release(connection, begun.frame.attempt)
+            guard_postgresql.permit(connection, begun.frame.attempt)
+
+    def enter_block(self, connection: Connection, begun: Begun) -> None:
+        if begun.guarded:
+            guard_postgresql.release(connection, begun.frame.attempt)
+            guard_postgresql.permit_session(connection, begun.frame.attempt)
 
     def end_segment(self, connection: Connection, begun: Begun) -> None:
         if str(connection.exec_driver_sql(_XID).scalar()) != begun.transaction:
@@ -160,6 +196,8 @@ class Postgresql:
         ]
         if bad:
             raise UnsettledError(found[bad[0]], hint=f"DROP INDEX CONCURRENTLY {bad[0]}")
+        if begun.guarded:
+            guard_postgresql.release(connection, begun.frame.attempt)
 
     def before_statement(self, connection: Connection, begun: Begun, text: str) -> None:
         if "index" in text.lower():
@@ -169,8 +207,10 @@ class Postgresql:
         return in_block
 
     def may_retry(self, error: BaseException) -> bool:
-        original = getattr(error, "orig", None) or error
-        return (getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)) in _PASSING
+        return _state(getattr(error, "orig", None) or error) in _PASSING
+
+    def refused(self, error: BaseException) -> bool:
+        return _state(getattr(error, "orig", None) or error) == guard_postgresql.REFUSED
 
     def watch(self, connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -215,11 +255,11 @@ class Postgresql:
 def _settle_in(connection: Connection, frame: StepFrame | None) -> None:
     """K2 and the session's settings, at driver level and committed there: no transaction of env.py's begins here."""
     dbapi = connection.connection.dbapi_connection
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     try:
-        cursor.execute("SELECT pg_backend_pid()")
-        row, told = cursor.fetchone(), locks.handshake_pid(connection.connection.driver_connection)
-        if told is not None and row != (told,):
+        cursor.execute(f"SELECT pg_backend_pid(), {_GUARDED}")
+        (pid, guarded), told = cursor.fetchone(), locks.handshake_pid(connection.connection.driver_connection)
+        if told is not None and pid != told:
             raise TargetError(_POOLER, hint="let env.py connect to the server itself, not to the pooler")
         if frame is not None:
             cursor.execute(f"SELECT pg_try_advisory_lock_shared({locks.SPACE}, {locks.RUNNER})")
@@ -227,10 +267,31 @@ def _settle_in(connection: Connection, frame: StepFrame | None) -> None:
                 raise TargetError("another migration works on this database", hint="run the command again")
             for statement in _settings(frame):
                 cursor.execute(statement)
+            if guarded:
+                # For the version table, which Alembic makes before the step begins.
+                _permit_session(cursor, frame)
         if dbapi is not None:
             dbapi.commit()
     finally:
         cursor.close()
+
+
+def _permit_session(cursor: Any, frame: StepFrame) -> None:
+    """Raises TargetError without the right to do so, whatever driver env.py has."""
+    try:
+        cursor.execute(guard_postgresql.permit_session_text(frame.attempt))
+    except Exception as error:  # its class belongs to a driver that may not be installed
+        if _state(error) not in ("42501", "23502"):  # the second: after a SET ROLE the server hides the session's start
+            raise
+        raise TargetError(
+            f"the role that env.py connects with may not write {SCHEMA}.permit, so the guard would refuse it",
+            hint=f"migrate-flow guard install --env ENV, which lets every role that may write {SCHEMA}.receipt",
+        ) from error
+
+
+def _state(error: BaseException) -> str:
+    """SQLSTATE, as psycopg and asyncpg call it, or as psycopg2 does."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
 
 
 def _settings(frame: StepFrame) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""The schema of a SQLite database: what its pragmas tell, and what only the text of its statements does."""
+"""The schema of a SQLite database: what its pragmas tell, and what only the text of its statements does.
+
+docs/reference/snapshot-sqlite.md says what is read, and what is not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,13 +22,22 @@ from migrate_flow.dialects.sqlite_text import Token, expression, one_spelling, t
 from migrate_flow.dialects.tables import PREFIX
 
 NORMALISER = "sqlite/1"
-_MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
-# A virtual table's module may be missing here: it is not asked for its columns.
+_MASTER = "SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
+# A virtual table's module may be missing here: it is not asked for its columns. A temporary table may have any name.
 _COLUMNS = """
 SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
-FROM sqlite_master m JOIN pragma_table_xinfo(m.name) x
+FROM main.sqlite_master m JOIN pragma_table_xinfo(m.name, 'main') x
 WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.name, x.cid"""
-_SHADOWS = "_(config|content|data|docsize|idx|node|parent|rowid|segdir|segments|stat)"
+# The tables behind a virtual one, by its module. NOTE: pragma_table_list knows them of modules that are loaded only.
+_SHADOWS = {
+    "FTS3": "content|segdir|segments",
+    "FTS4": "content|docsize|segdir|segments|stat",
+    "FTS5": "config|content|data|docsize|idx",
+    "RTREE": "node|parent|rowid",
+    "RTREE_I32": "node|parent|rowid",
+    "GEOPOLY": "node|parent|rowid",
+}
+_ANY_SHADOW = "|".join(sorted(set("|".join(_SHADOWS.values()).split("|"))))
 _SAME_TYPES = {"INT": "INTEGER", "BOOL": "BOOLEAN"}
 _GENERATED = re.compile(r"\s*generated\s+always\s*$", re.I)
 
@@ -52,6 +65,9 @@ class _Schema:
     def known(self, table: str) -> frozenset[str]:
         """The names that an expression of a table may hold, in lower case."""
         return frozenset(column.name.lower() for column in self.columns.get(table, ())) | {table.lower()}
+
+    def is_table(self, name: str) -> bool:
+        return name in self.columns
 
     def key_of(self, table: str) -> tuple[str, ...]:
         """The columns of a table's primary key, in lower case; empty if the table is not there."""
@@ -85,8 +101,8 @@ def _read(connection: Connection, leave_out: frozenset[str]) -> _Schema:
         exactly = (kind or "").upper() == "INTEGER"
         columns[table].append(_Column(name, _type(kind or ""), exactly, bool(not_null), default or "", key, hidden))
     out = {name.rpartition(".")[2].lower() for name in leave_out}
-    virtual = [name for kind, name, _, sql in rows if kind == "table" and _is_virtual(sql)]
-    shadow = re.compile(f"({'|'.join(map(re.escape, virtual))}){_SHADOWS}", re.I) if virtual else re.compile("(?!)")
+    virtual = [_shadows(name, sql) for kind, name, _, sql in rows if kind == "table" and _is_virtual(sql)]
+    shadow = re.compile("|".join(virtual) or "(?!)", re.I)
 
     def ours(table: str) -> bool:
         lower = table.lower()
@@ -98,6 +114,14 @@ def _read(connection: Connection, leave_out: frozenset[str]) -> _Schema:
     return _Schema(kept, {table: found for table, found in columns.items() if table in mine})
 
 
+def _shadows(name: str, sql: str) -> str:
+    """A pattern for the names of the tables behind a virtual one."""
+    module = _behind(tokens(sql), "USING")[:1]
+    known = _SHADOWS.get(module[0].value.upper(), _ANY_SHADOW) if module else _ANY_SHADOW
+    return f"{re.escape(name)}_(?:{known})"
+
+
+@lru_cache(maxsize=256)  # a schema has few of them
 def _type(text: str) -> str:
     """In capitals, evenly spaced. Older versions of SQLite leave the words of a generated column there.
 
@@ -126,7 +150,8 @@ def _objects(schema: _Schema, kind: str, name: str, table: str, sql: str) -> Ite
         case "trigger":
             when, begin, body = one_spelling(_behind_name(sql, name), frozenset()).partition(" begin ")
             when = when.removeprefix("before ").removesuffix(" for each row").replace(" for each row when ", " when ")
-            yield SchemaObject("trigger", dotted(table, name), ((TEXT, when + begin + body),), of)
+            on = of if schema.is_table(table) else f"view {dotted(table)}"
+            yield SchemaObject("trigger", dotted(table, name), ((TEXT, when + begin + body),), on)
 
 
 def _behind(found: list[Token], word: str) -> list[Token]:
@@ -178,7 +203,7 @@ def _column(column: _Column, text: TableText, rowid: bool) -> tuple[tuple[str, s
     return attributes(
         type=column.type,
         not_null=column.not_null or implied,
-        default=expression(tokens(column.default), frozenset()),
+        default=column.default and expression(tokens(column.default), frozenset()),
         collation="" if collation == "binary" else collation,
         generated=generated or {2: "virtual", 3: "stored"}.get(column.hidden, ""),
         not_null_on_conflict=text.conflicts.get(name, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from migrate_flow.core.facts import Activity
 from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import filelock, snapshot_sqlite
-from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.dialects.dialect import BRIEF_S, Begun, StepFrame
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import PREFIX, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
@@ -35,6 +35,7 @@ class Sqlite:
     context_options: dict[str, Any]
     journals: bool = False
     blocks: bool = False
+    guard: None = None
 
     def migration_url(self, url: URL, root: Path) -> URL:
         return url.set(database=str(_path(url, root)))
@@ -86,6 +87,13 @@ class Sqlite:
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_sqlite.row_counts(connection, leave_out=leave_out)
+
+    def row_estimates(self, connection: Connection, relations: Sequence[str]) -> dict[str, int]:
+        return {}  # a rehearsal sees locks on PostgreSQL alone
+
+    def be_brief(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BRIEF_S * 1000}")
+        connection.commit()
 
     def prepare(self, connection: Connection) -> None:
         """Nothing: names with a prefix need no schema."""
@@ -157,6 +165,9 @@ class Sqlite:
             ) from None
         self.begin_segment(connection, begun)
 
+    def enter_block(self, connection: Connection, begun: Begun) -> None:
+        """Nothing: there are no blocks."""
+
     def end_step(self, connection: Connection, begun: Begun) -> None:
         self.end_segment(connection, begun)
         fresh = _violations(connection) - begun.memory["violations"]
@@ -186,6 +197,9 @@ class Sqlite:
     def may_retry(self, error: BaseException) -> bool:
         original = getattr(error, "orig", None) or error
         return getattr(original, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+    def refused(self, error: BaseException) -> bool:
+        return False
 
     def watch(self, connection: Connection) -> None:
         """Nothing: it only reads, one statement at a time."""

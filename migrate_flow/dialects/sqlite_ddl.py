@@ -88,6 +88,8 @@ class _Reader:
 
     def take(self, *words: str) -> bool:
         """Whether these words came one after the other; they are passed over then."""
+        if not self.sees(words[0]):
+            return False
         here = self._found[self._at : self._at + len(words)]
         if len(here) < len(words) or not all(token.says(word) for token, word in zip(here, words, strict=True)):
             return False

@@ -74,10 +74,14 @@ class Supervisor:
     def settle(self, begun: Begun | None) -> bool:
         """End what the server may still do for the step, and wait until it did. False if it goes on all the same."""
         with self._turn():
-            if begun is None or self._has_ended(begun):
-                return True
-            self.dialect.cancel(self.connection, begun)
-            return within(END_GRACE_S, lambda: self._has_ended(begun))
+            if begun is not None and not self._has_ended(begun):
+                self.dialect.cancel(self.connection, begun)
+                if not within(END_GRACE_S, lambda: self._has_ended(begun)):
+                    return False
+            # Not before the step has ended: it would wait for the rows that the step deletes.
+            if self.dialect.guard is not None and (begun is None or begun.guarded):
+                self.dialect.guard.release(self.connection, self.attempt)
+            return True
 
     def trace(self) -> Trace:
         with self._turn():

@@ -172,3 +172,16 @@ def _told(expected: Snapshot, observed: Snapshot) -> tuple[Difference, ...]:
     found = difference(expected, observed)
     assert isinstance(found, tuple)
     return found
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", 'quoted "x" \\ y', "tab\tline\nbell\x07\x7f", "é", "\U0001f600", "\ud800", "e\u0301"]
+)
+def test_it_is_written_in_the_canonical_way(text: str) -> None:
+    objects = [SchemaObject("table", f"t{n} {text}", (("definition", text),)) for n in range(3)]
+    order = {f"table t{n} {text}": (text, "b") for n in range(3)} | {"table \uffff": ("a",), "table \U00010000": ("a",)}
+    found = snapshot_of(objects, order, normaliser="test/1", server_major="1")
+    assert found.to_bytes() == canonical.dumps(found.to_document())
+    assert from_document(json.loads(found.to_bytes())).fingerprint == found.fingerprint
+    said = {"normaliser": "test/1", "server_major": "1", "objects": found.to_document()["objects"]}
+    assert found.fingerprint == canonical.digest(said)

@@ -62,3 +62,56 @@ REVOKE EXECUTE ON FUNCTION one_more(int) FROM PUBLIC; REVOKE EXECUTE ON PROCEDUR
 GRANT USAGE ON SCHEMA stock TO zoo_clerk; GRANT USAGE ON SEQUENCE stock.numbers TO zoo_clerk; REVOKE ALL ON ages FROM CURRENT_USER;
 ALTER DEFAULT PRIVILEGES IN SCHEMA stock GRANT SELECT ON TABLES TO zoo_clerk;
 INSERT INTO team (name) VALUES ('a'), ('b'); INSERT INTO person (team_id, age, grade) SELECT 5, 2, 'new'; REFRESH MATERIALIZED VIEW ages;
+-- More of tables, columns, constraints and indexes.
+CREATE TABLE half_typed OF point3 (x WITH OPTIONS DEFAULT 3 NOT NULL);
+CREATE TABLE box (
+  id int, shelf int NOT NULL, label text COLLATE "POSIX", size numeric(6, 2), note varchar(9), payload jsonb, parent int,
+  CONSTRAINT box_pk PRIMARY KEY (id) INCLUDE (label) WITH (fillfactor = 80), CONSTRAINT box_label UNIQUE NULLS NOT DISTINCT (label) DEFERRABLE,
+  CONSTRAINT box_size CHECK (size > -1 AND size < 100) NO INHERIT,
+  CONSTRAINT box_parent FOREIGN KEY (parent) REFERENCES box MATCH FULL ON UPDATE CASCADE ON DELETE SET NULL (parent));
+ALTER TABLE box ADD CONSTRAINT box_shelf FOREIGN KEY (shelf) REFERENCES team NOT VALID;
+ALTER TABLE box ALTER note SET COMPRESSION pglz, SET (autovacuum_enabled = off, toast.autovacuum_enabled = off), ENABLE ROW LEVEL SECURITY;
+CREATE INDEX box_note ON box (note varchar_pattern_ops DESC NULLS LAST, label COLLATE "C" NULLS FIRST) WITH (fillfactor = 90);
+CREATE INDEX box_payload ON box USING gin (payload jsonb_path_ops);
+CREATE INDEX box_brin ON box USING brin (size) WITH (pages_per_range = 16);
+CREATE INDEX box_half ON box ((size / 2)); ALTER INDEX box_half ALTER COLUMN 1 SET STATISTICS 321;
+CREATE UNIQUE INDEX box_kept ON box (shelf, id); ALTER TABLE box REPLICA IDENTITY USING INDEX box_kept; ALTER TABLE box CLUSTER ON box_pk;
+CREATE STATISTICS stock.box_some (ndistinct, mcv) ON (size / 2), label FROM box; ALTER STATISTICS stock.box_some SET STATISTICS 50;
+CREATE TABLE parted (kind text, n int) PARTITION BY LIST (kind);
+CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a', 'b') PARTITION BY HASH (n);
+CREATE TABLE parted_a0 PARTITION OF parted_a FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE parted_a1 PARTITION OF parted_a FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE INDEX parted_n ON parted (n); ALTER TABLE parted_a1 ALTER n SET DEFAULT 7;
+CREATE TRIGGER parted_each AFTER INSERT ON parted FOR EACH ROW EXECUTE FUNCTION stamp(); ALTER TABLE parted_a0 DISABLE TRIGGER parted_each;
+CREATE UNLOGGED SEQUENCE dice MINVALUE 1 MAXVALUE 6 START 3 CYCLE;
+CREATE VIEW guarded WITH (security_barrier = true) AS SELECT id, label FROM box WHERE id > 0 WITH LOCAL CHECK OPTION;
+ALTER VIEW guarded ALTER label SET DEFAULT 'none';
+ALTER MATERIALIZED VIEW ages ALTER n SET STATISTICS 44; COMMENT ON COLUMN ages.n IS 'how many';
+ALTER TABLE team ENABLE REPLICA RULE no_more; CREATE VIEW doors AS SELECT 1 AS n; CREATE RULE knock AS ON INSERT TO doors DO INSTEAD INSERT INTO scratch VALUES (new.n);
+-- Types, functions and what is made of them.
+CREATE TYPE half; CREATE FUNCTION half_in(cstring) RETURNS half LANGUAGE internal IMMUTABLE STRICT AS 'int4in'; CREATE FUNCTION half_out(half) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+CREATE TYPE half (INPUT = half_in, OUTPUT = half_out, LIKE = int4, CATEGORY = 'N', DEFAULT = '5'); CREATE TYPE coming;
+CREATE FUNCTION rated(colour) RETURNS int LANGUAGE sql IMMUTABLE RETURN CASE $1 WHEN 'red' THEN 1 ELSE -1 END;
+CREATE FUNCTION listed(VARIADIC names text[] DEFAULT ARRAY['a', 'b']::varchar[], OUT n int, OUT name text) RETURNS SETOF record LANGUAGE plpgsql STABLE STRICT LEAKPROOF SECURITY DEFINER PARALLEL SAFE COST 7 ROWS 8 SET search_path = stock, pg_temp SET work_mem = '8MB' AS $body$ BEGIN  RETURN; END $body$;
+CREATE FUNCTION span_sub(a float8, b float8) RETURNS float8 LANGUAGE sql IMMUTABLE AS 'SELECT a - b';
+CREATE TYPE named_span AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops, COLLATION = "C", MULTIRANGE_TYPE_NAME = many_spans);
+CREATE AGGREGATE fancy(float8 ORDER BY anyelement) (SFUNC = ordered_set_transition, STYPE = internal, FINALFUNC = percentile_disc_final, FINALFUNC_EXTRA);
+CREATE AGGREGATE running(int) (SFUNC = int4pl, STYPE = int, SSPACE = 8, COMBINEFUNC = int4pl, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = int, MINITCOND = '1', PARALLEL = SAFE);
+CREATE CAST (colour AS int) WITH FUNCTION rated(colour) AS ASSIGNMENT; CREATE CAST (half AS int) WITHOUT FUNCTION;
+CREATE CONVERSION stock.turned FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1;
+CREATE OPERATOR |<| (LEFTARG = int, RIGHTARG = int, FUNCTION = int4lt, COMMUTATOR = |>|, NEGATOR = |>=|, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+CREATE OPERATOR FAMILY backwards USING btree; CREATE OPERATOR CLASS int_backwards FOR TYPE int USING btree FAMILY backwards AS OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
+CREATE ACCESS METHOD heap_too TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE kept_elsewhere (n int) USING heap_too;
+CREATE FUNCTION odd_handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'; CREATE TRUSTED LANGUAGE odd HANDLER odd_handler; GRANT USAGE ON LANGUAGE odd TO zoo_clerk;
+CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal));
+CREATE TEXT SEARCH TEMPLATE stock.plainly (LEXIZE = dsimple_lexize, INIT = dsimple_init); CREATE TEXT SEARCH PARSER stock.reader (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype, HEADLINE = prsd_headline);
+CREATE TEXT SEARCH DICTIONARY stock.words (TEMPLATE = stock.plainly, accept = false); CREATE TEXT SEARCH CONFIGURATION stock.reading (PARSER = stock.reader); ALTER TEXT SEARCH CONFIGURATION stock.reading ADD MAPPING FOR asciiword, email WITH stock.words, simple;
+-- Elsewhere.
+CREATE FOREIGN DATA WRAPPER far OPTIONS (debug 'on', secret_key 'pa55-wrapper'); CREATE SERVER depot TYPE 'cold' VERSION '7' FOREIGN DATA WRAPPER far OPTIONS (host 'h', port '5', password 'pa55-server', dbname 'postgres://u:pa55-url@h');
+CREATE USER MAPPING FOR zoo_clerk SERVER depot OPTIONS (user 'u', password 'pa55-mapping'); CREATE USER MAPPING FOR PUBLIC SERVER depot;
+CREATE FOREIGN TABLE stock.remote (a int OPTIONS (column_name 'b') NOT NULL, c text OPTIONS (api_key 'pa55-column') CHECK (c IN ('x', 'y'))) SERVER depot OPTIONS (table_name 't', sas_token 'pa55-table');
+CREATE PUBLICATION chosen FOR TABLE box (id, label, shelf) WHERE (shelf IN (1, 2) AND (label = 'a' AND id > 0)), team WITH (publish = 'insert, update');
+CREATE PUBLICATION of_schemas FOR TABLES IN SCHEMA stock WITH (publish_via_partition_root = true);
+ALTER EVENT TRIGGER watch ENABLE ALWAYS; COMMENT ON EVENT TRIGGER watch IS 'w'; COMMENT ON PUBLICATION chosen IS 'p'; COMMENT ON SERVER depot IS 's'; COMMENT ON INDEX box_pk IS 'backing'; COMMENT ON COLUMN point3.x IS 'across'; COMMENT ON TEXT SEARCH DICTIONARY stock.words IS 'd'; COMMENT ON OPERATOR === (int, int) IS 'same'; COMMENT ON CAST (colour AS int) IS 'c'; COMMENT ON POLICY own ON person IS 'o'; COMMENT ON STATISTICS person_both IS 'b'; COMMENT ON CONSTRAINT short_known ON DOMAIN short IS 'k'; COMMENT ON SCHEMA public IS 'ours';
+GRANT USAGE ON FOREIGN DATA WRAPPER far TO zoo_clerk; GRANT USAGE ON FOREIGN SERVER depot TO zoo_auditor WITH GRANT OPTION; REVOKE USAGE ON TYPE colour FROM PUBLIC; GRANT USAGE ON DOMAIN short TO zoo_clerk;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; ALTER DEFAULT PRIVILEGES FOR ROLE zoo_clerk GRANT USAGE ON SEQUENCES TO zoo_auditor;

@@ -22,6 +22,9 @@ BEGIN
   SELECT RAISE(ABORT, 'No;') WHERE new.name = 'x';
   UPDATE team SET name = 'q' WHERE id = 1;
 END;
+CREATE TRIGGER taken INSTEAD OF INSERT ON people BEGIN INSERT INTO team (name) VALUES (new.id); END;
+CREATE VIEW named (one, "Two words") AS WITH x AS (SELECT 1 AS n) SELECT n, 2 FROM x UNION ALL SELECT 3, 'It''s' ORDER BY 1;
+CREATE TABLE words_stat (n INT);
 CREATE VIRTUAL TABLE words USING fts5(word, meaning);
 INSERT INTO team (name) VALUES ('a'), ('b');
 INSERT INTO words VALUES ('snapshot', 'a picture');

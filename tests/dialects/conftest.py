@@ -1,0 +1,32 @@
+"""Databases that the guard stands in, on the wheel's server and on the one from the system's packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import postgres as support
+from tests.support.guarded import Guarded
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="module", params=["wheel", pytest.param("system", marks=pytest.mark.system)])
+def either_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    if request.param == "wheel":
+        yield request.getfixturevalue("postgres")
+        return
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    assert found, "apt-get install postgresql"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(support, "_reachable_programs", lambda _folder: found[-1])
+        with PostgresServer() as server:
+            yield server
+
+
+@pytest.fixture
+def target(either_server: PostgresServer) -> Iterator[Guarded]:
+    """Our tables and nothing else: no guard yet."""
+    with Guarded.on(either_server) as made:
+        yield made
