@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Any
 
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.column_types import type_of, written
@@ -26,13 +26,6 @@ _NO_DDL = NONE | {"batch_alter_table", "invoke", "get_columns"}
 
 
 def changes_of_call(op: Operation) -> Iterator[Change]:
-    for change in _changes(op):
-        yield replace(
-            change, line=op.line, call=op.call, in_batch=op.in_batch, in_block=op.in_block, conditional=op.conditional
-        )
-
-
-def _changes(op: Operation) -> Iterator[Change]:
     # The operations of a batch name no table: their arguments stand one place further to the front.
     shift = 1 if op.in_batch else 0
     match op.name:
@@ -130,12 +123,15 @@ def _alter_column(op: Operation, named: ast.expr | None) -> Iterator[Change]:
         yield _on(op, Kind.DDL, 0)
 
 
-def _on(op: Operation, kind: Kind, place: int, **facts: object) -> Change:
+def _on(op: Operation, kind: Kind, place: int, **facts: Any) -> Change:
     """place: of the table among the arguments of the plain operation."""
     name = f"{op.schema}.{op.table}" if op.schema and op.table else op.table
     given = None if op.in_batch else op.argument(place, "table_name", "source_table", "old_table_name")
     shown = _shown(name, given) or "the table"
-    return replace(Change(kind, 0), table=op.table, schema=op.schema, shown=shown, **facts)  # type: ignore[arg-type]
+    return Change(
+        kind, op.line, op.table, shown, op.schema, call=op.call, in_batch=op.in_batch, in_block=op.in_block,
+        conditional=op.conditional, **facts,
+    )  # fmt: skip
 
 
 def _shown(literal: str, node: ast.expr | None) -> str:

@@ -27,16 +27,21 @@ def ended_by_call(tree: ast.Module) -> Iterator[Ended]:
     Not the commit of an ORM session: on Alembic's connection, whose transaction it did not begin, it only flushes
     (SQLAlchemy, "joining a session into an external transaction"). Its rollback does take everything back.
     """
+    found = [
+        (node, node.func)
+        for node in walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _ENDS
+    ]
+    if not found:
+        return
     makers = dict(_bound(tree))
     leaving = {id(node) for node in _on_the_way_out(tree)}
-    for node in walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=verb, value=receiver), args=[], keywords=[]) if verb in _ENDS:
-                name = last_name(receiver)
-                made_by = f"{_called(receiver)} {name} {makers.get(name, '')}".lower()
-                harmless = "begin_nested" in made_by or ("session" in made_by and verb == "commit")
-                if not harmless and not (verb == "rollback" and id(node) in leaving):
-                    yield Ended(node.lineno, verb, " ".join(ast.unparse(node).split()))
+    for node, func in found:
+        verb, name = func.attr, last_name(func.value)
+        made_by = f"{_called(func.value)} {name} {makers.get(name, '')}".lower()
+        harmless = "begin_nested" in made_by or ("session" in made_by and verb == "commit")
+        if not (node.args or node.keywords or harmless or (verb == "rollback" and id(node) in leaving)):
+            yield Ended(node.lineno, verb, " ".join(ast.unparse(node).split()))
 
 
 def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:

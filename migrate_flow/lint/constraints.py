@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrate_flow.lint.script import Operation, Script
+from migrate_flow.lint.script import Operation, Script, once
 from migrate_flow.lint.tree import walk
 from migrate_flow.lint.values import last_name
 
@@ -47,12 +47,15 @@ class Constraint:
     columns: tuple[str, ...] = ()
 
 
-def constraints(script: Script) -> Iterator[Constraint]:
+@once
+def constraints(script: Script) -> tuple[Constraint, ...]:
+    found: list[Constraint] = []
     for op in script.up():
         if op.name in _BY_OPERATION:
-            yield _made_alone(op)
+            found.append(_made_alone(op))
         elif op.name in ("create_table", "add_column"):
-            yield from _made_with(op)
+            found += _made_with(op)
+    return tuple(found)
 
 
 def _made_alone(op: Operation) -> Constraint:

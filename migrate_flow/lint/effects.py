@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from migrate_flow.lint.calls import changes_of_call
 from migrate_flow.lint.changes import Change, Kind
-from migrate_flow.lint.script import Direction, Script
+from migrate_flow.lint.script import Direction, Script, once
 from migrate_flow.lint.statements import changes_of
 
 # What these do to a table is done to the one that stood there before, if the script makes its own only afterwards.
@@ -16,7 +15,7 @@ _TO_WHAT_STOOD = frozenset({Kind.DROP_TABLE, Kind.RENAME_TABLE})
 
 def effects(script: Script, direction: Direction, *kinds: Kind) -> tuple[Change, ...]:
     """In the order of the source's lines. kinds: all if none is given."""
-    found = _effects(_Itself(script), direction)
+    found = _upgrades(script) if direction is Direction.UPGRADE else _downgrades(script)
     return tuple(change for change in found if change.kind in kinds) if kinds else found
 
 
@@ -44,6 +43,7 @@ def added_columns(script: Script) -> frozenset[tuple[str, str]]:
     return frozenset((change.key, change.column) for change in found if change.column)
 
 
+@once
 def _made(script: Script) -> dict[str, int]:
     """Tables that the upgrade makes, also by another name later, and the line where."""
     made: dict[str, int] = {}
@@ -55,23 +55,17 @@ def _made(script: Script) -> dict[str, int]:
     return made
 
 
-class _Itself:
-    """A script as a key: by identity, as comparing two of them would walk through all that they hold."""
-
-    __slots__ = ("script",)
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.script is self.script
-
-    def __hash__(self) -> int:
-        return id(self.script)
+@once
+def _upgrades(script: Script) -> tuple[Change, ...]:
+    return _effects(script, Direction.UPGRADE)
 
 
-@lru_cache(maxsize=4)  # every rule asks anew, script by script
-def _effects(of: _Itself, direction: Direction) -> tuple[Change, ...]:
-    found = [change for op in of.script.ops(direction) for change in changes_of_call(op)]
-    found += [change for sql in of.script.raw(direction) for change in changes_of(sql)]
+@once
+def _downgrades(script: Script) -> tuple[Change, ...]:
+    return _effects(script, Direction.DOWNGRADE)
+
+
+def _effects(script: Script, direction: Direction) -> tuple[Change, ...]:
+    found = [change for op in script.ops(direction) for change in changes_of_call(op)]
+    found += [change for sql in script.raw(direction) for change in changes_of(sql)]
     return tuple(sorted(found, key=lambda change: change.line))

@@ -17,14 +17,12 @@ def left_behind(script: Script, upgrade: Function, downgrade: Function) -> Itera
     dialects = script.settings.dialects
     if dialects and "postgresql" not in dialects:
         return
-    if calls_elsewhere(script, downgrade) or _drops_something(downgrade):
+    made = [(op, _name(call)) for op in script.up("create_table") for call in _enums(op, script.tree)]
+    if not made or calls_elsewhere(script, downgrade) or _drops_something(downgrade):
         return
     texts = [sql.text for sql in script.raw(Direction.DOWNGRADE)]
-    for op in script.up("create_table"):
-        for call in _enums(op, script.tree):
-            name = _name(call)
-            if not name or any(text is None or name in text for text in texts):
-                continue
+    for op, name in made:
+        if name and not any(text is None or name in text for text in texts):
             message = f"the downgrade leaves the type {name} of {op.table or 'the table'} behind on PostgreSQL"
             yield Hit(op.line, message, f'sa.Enum(name="{name}").drop(op.get_bind())')
 

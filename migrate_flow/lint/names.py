@@ -11,7 +11,11 @@ from migrate_flow.lint.tree import children, walk
 from migrate_flow.lint.values import OP, Names, Value, value_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Asking for these first is cheaper than matching every node.
+_SAY_NAMES = frozenset({ast.Import, ast.ImportFrom, ast.Global, ast.ClassDef})
+_BIND_NAMES = frozenset({ast.Name, ast.Assign, ast.AnnAssign, ast.ExceptHandler, ast.MatchAs, ast.MatchStar})
+_SCOPES = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ def read_module(tree: ast.Module) -> Module:
     methods: dict[str, Function] = {}
     declared_global: set[str] = set()
     for node in walk(tree):
+        if type(node) not in _SAY_NAMES:
+            continue
         match node:
             case ast.Import() | ast.ImportFrom():
                 for name, meaning in _imported(node):
@@ -44,7 +50,7 @@ def read_module(tree: ast.Module) -> Module:
                 declared_global.update(found)
             case ast.ClassDef():
                 classes[node.name] = node
-                methods |= {item.name: item for item in node.body if isinstance(item, Function)}
+                methods |= {item.name: item for item in node.body if isinstance(item, FUNCTIONS)}
     own = bound_once(tree, names)
     names |= {name: value for name, value in own.items() if name not in declared_global}
     functions = {node.name: node for node in _definitions(tree)}
@@ -56,6 +62,8 @@ def bound_once(scope: ast.Module | Function, outer: Names) -> dict[str, Value | 
     count: dict[str, int] = {}
     assigned: dict[str, ast.expr] = {}
     for node in _inside(scope):
+        if type(node) not in _BIND_NAMES:
+            continue
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 count[name] = count.get(name, 0) + 1
@@ -107,7 +115,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Value | 
 
 
 def _definitions(scope: ast.Module | Function) -> Iterator[Function]:
-    return (node for node in _inside(scope) if isinstance(node, Function))
+    return (node for node in _inside(scope) if isinstance(node, FUNCTIONS))
 
 
 @lru_cache(maxsize=256)

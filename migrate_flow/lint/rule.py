@@ -40,7 +40,7 @@ class Rule:
     dialects: where it means something, empty for everywhere; a script is checked if one of the project's dialects is
     among them. severities: by dialect, where they differ from `severity`; the worst of the project's dialects counts.
     waivable: whether a comment with a reason passes it. unsure: of hits that need a rehearsal, where that is less than
-    the severity otherwise.
+    the severity otherwise. settled_by_running: whether a rehearsal that restores the schema answers such a hit.
     """
 
     slug: str
@@ -51,3 +51,4 @@ class Rule:
     dialects: frozenset[str] = frozenset()
     waivable: bool = True
     unsure: Severity | None = None
+    settled_by_running: bool = False

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 from migrate_flow.core.revision import Revision, ScriptProblem
 
+Found = TypeVar("Found")
+SENT = "sent"  # how SQL runs that only a rehearsal has shown
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -66,7 +68,10 @@ class Operation:
         return None
 
     def keyword(self, name: str) -> ast.expr | None:
-        return next((keyword.value for keyword in self.call.keywords if keyword.arg == name), None)
+        for keyword in self.call.keywords:
+            if keyword.arg == name:
+                return keyword.value
+        return None
 
     def literal(self, name: str, default: Any = None) -> Any:
         """A keyword's value if it is a literal, default if it is not there; `Ellipsis` if it is an expression."""
@@ -112,7 +117,7 @@ class Script:
     problems: of this file in the graph (duplicate, missing parent, cycle, computed header, symlink…). heads: of the
     whole graph, where there are several. created: tables that the upgrade itself makes. sections: of the module's
     docstring, by lower-case title without the colon. modules: the project's own that the script imports, itself or
-    through others: path (POSIX, relative to the project root) by dotted name.
+    through others: path (POSIX, relative to the project root) by dotted name. kept: see `once`.
     """
 
     path: str
@@ -127,6 +132,7 @@ class Script:
     sections: Mapping[str, str] = field(default_factory=dict)
     symlink: bool = False
     modules: Mapping[str, str] = field(default_factory=dict)
+    kept: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def revision(self) -> str:
@@ -169,5 +175,18 @@ class Script:
 
     def function(self, direction: Direction) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         body = self.tree.body if self.tree else []
-        found = [n for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == direction]
+        found = [n for n in body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)) and n.name == direction]
         return found[-1] if found else None
+
+
+def once(work: Callable[[Script], Found]) -> Callable[[Script], Found]:
+    """Done for each script the first time it is asked for: many rules ask for the same."""
+
+    @wraps(work)
+    def kept(script: Script) -> Found:
+        if work not in script.kept:
+            script.kept[work] = work(script)
+        found: Found = script.kept[work]
+        return found
+
+    return kept

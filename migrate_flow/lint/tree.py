@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
-_NO_NODES = frozenset({"ctx", "id", "attr", "kind", "type_comment", "type_ignores"})
+# Fields that never hold a node, but for the name of a `type` statement.
+_NO_NODES = frozenset(
+    {
+        "ctx", "id", "attr", "arg", "name", "asname", "module", "level", "kind", "simple", "is_async", "conversion",
+        "type_comment", "type_ignores",
+    }
+)  # fmt: skip
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
+_BELOW: WeakKeyDictionary[ast.AST, tuple[ast.AST, ...]] = WeakKeyDictionary()
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -14,21 +21,27 @@ def children(node: ast.AST) -> list[ast.AST]:
     kind = type(node)
     fields = _FIELDS.get(kind)
     if fields is None:
-        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
+        skipped = _NO_NODES - {"name"} if kind.__name__ == "TypeAlias" else _NO_NODES
+        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in skipped)
     found: list[ast.AST] = []
     for name in fields:
         value = getattr(node, name, None)
-        if isinstance(value, ast.AST):
-            found.append(value)
-        elif isinstance(value, list):
-            found += [item for item in value if isinstance(item, ast.AST)]
+        if not value:
+            continue
+        if type(value) is not list:
+            value = (value,)
+        for item in value:
+            if isinstance(item, ast.AST):
+                found.append(item)
     return found
 
 
-@lru_cache(maxsize=512)
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
-    """As `ast.walk`, in the same order, but for contexts. The nodes of the last trees are kept: never change one."""
-    found = [node]
-    for item in found:
-        found += children(item)
-    return tuple(found)
+    """As `ast.walk`, in the same order, but for contexts. The nodes are kept as long as the tree: never change one."""
+    below = _BELOW.get(node)
+    if below is None:
+        found = children(node)
+        for item in found:
+            found += children(item)
+        below = _BELOW[node] = tuple(found)
+    return (node, *below)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from migrate_flow.lint.names import Function, Module, bound_once, nested_functions, parameters
+from migrate_flow.lint.names import FUNCTIONS, Function, Module, bound_once, nested_functions, parameters
 from migrate_flow.lint.operations import NONE, Where, locate, object_operation
 from migrate_flow.lint.script import Direction, Operation, Sql
 from migrate_flow.lint.sql_text import statements_of, writes_rows
@@ -21,6 +21,10 @@ _EXECUTES = frozenset({"execute", "exec_driver_sql", "executemany", "executescri
 _ONLY_WITH_BIND = frozenset({"create", "drop", "create_all", "drop_all"})
 _SQL_KEYWORDS = ("sqltext", "statement", "clauseelement", "clause", "sql", "operation", "object")
 _MOST_CALLS = 500
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_TURNS = (ast.Return, ast.Continue, ast.Break)
+_ENDS = (*_TURNS, ast.Raise)
+_BRANCHES = (ast.If, ast.Try, ast.Match)
 
 
 class Place(NamedTuple):
@@ -47,20 +51,23 @@ class Walk:
     def run(self, tree: ast.Module) -> None:
         """What stands in the module itself runs too: Alembic loads the file while it migrates."""
         place = Place(self.module.names, dict(self.module.functions))
-        self.body([node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)], place)
+        self.body([node for node in tree.body if not isinstance(node, _IMPORTS)], place)
         if function := self.module.functions.get(self.direction):
             self.enter(function, None, place, place)
 
     def body(self, statements: Iterable[ast.stmt], place: Place) -> None:
         for node in statements:
             self.statement(node, place)
-            if isinstance(node, ast.Return | ast.Raise | ast.Continue | ast.Break):
+            if isinstance(node, _ENDS):
                 return  # what follows never runs
-            if isinstance(node, ast.If | ast.Try | ast.Match) and _leaves(node):
+            if isinstance(node, _BRANCHES) and _leaves(node):
                 place = place._replace(conditional=True)
 
     def statement(self, node: ast.stmt, place: Place) -> None:
-        maybe = place._replace(conditional=True)
+        if isinstance(node, ast.Expr):  # most of them
+            self.expression(node.value, place)
+            return
+        maybe = _maybe(place)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 return
@@ -101,6 +108,8 @@ class Walk:
 
     def expression(self, node: ast.AST, place: Place) -> None:
         match node:
+            case ast.Constant():
+                return
             case ast.Call():
                 self.call(node, place)
                 return
@@ -110,8 +119,6 @@ class Walk:
             case ast.Attribute(value=value, attr=name) if self.is_op(value, place) and name not in NONE:
                 # `map(op.drop_table, names)`: which tables, only running shows
                 self.operation(name, ast.copy_location(ast.Call(node, [], []), node), _maybe(place), Where())
-                return
-            case ast.Constant():
                 return
             case ast.IfExp() | ast.BoolOp() | ast.Lambda() | ast.comprehension():
                 place = _maybe(place)
@@ -196,7 +203,7 @@ class Walk:
             self.enter(place.functions[name], None, _maybe(place), place)
         elif name in self.module.classes:
             for item in self.module.classes[name].body:
-                if isinstance(item, Function):
+                if isinstance(item, FUNCTIONS):
                     self.enter(item, None, _maybe(place), self.outside(place))
 
     def enter(self, function: Function, call: ast.Call | None, place: Place, outer: Place) -> None:
@@ -249,7 +256,7 @@ def _leaves(node: ast.If | ast.Try | ast.Match) -> bool:
     todo: list[ast.AST] = [node]
     while todo:
         item = todo.pop()
-        if isinstance(item, ast.Return | ast.Continue | ast.Break):
+        if isinstance(item, _TURNS):
             return True
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.expr)):
             todo += children(item)

@@ -164,4 +164,4 @@ def _is_unclear(effect: Effect, script: Script) -> bool:
     )
 
 
-RULE = Rule("downgrade-not-inverse", Group.REVERSIBILITY, check, unsure=Severity.WARNING)
+RULE = Rule("downgrade-not-inverse", Group.REVERSIBILITY, check, unsure=Severity.WARNING, settled_by_running=True)

@@ -24,19 +24,21 @@ from collections.abc import Iterator
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.fixes import waived
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Direction, Script
+from migrate_flow.lint.script import SENT, Direction, Script
 
 _SHOWN = 50
+_LONGEST_SENT = 120
 
 
 def check(script: Script) -> Iterator[Hit]:
     seen: set[int] = set()
+    sent = [sql.text for sql in script.raw(Direction.UPGRADE) if sql.via == SENT and sql.text]
     for sql in script.raw(Direction.UPGRADE):
         if sql.built or sql.statements is not None or sql.line in seen:
             continue
         seen.add(sql.line)
         if sql.text is None:
-            message = "this SQL is put together while the script runs: nobody has seen it, and no rule has judged it"
+            message = "this SQL is put together while the script runs: " + _seen(sent)
             hint = "write it as a literal or with Alembic's operations"
         else:
             start = " ".join(sql.text.split())
@@ -47,6 +49,15 @@ def check(script: Script) -> Iterator[Hit]:
         yield Hit(
             sql.line, message, f"{hint}; or rehearse it, read what was sent, and say: {reason}", needs_rehearsal=True
         )
+
+
+def _seen(sent: list[str]) -> str:
+    """What a rehearsal saw, which may be otherwise where there are rows."""
+    if not sent:
+        return "nobody has seen it, and no rule has judged it"
+    first = " ".join(sent[0].split())
+    more = f" and {len(sent) - 1} more" if len(sent) > 1 else ""
+    return f"in the rehearsal it sent “{first[:_LONGEST_SENT]}”{more}, which the other rules have judged"
 
 
 RULE = Rule("raw-sql-unknown", Group.SAFETY, check, severity=Severity.WARNING)

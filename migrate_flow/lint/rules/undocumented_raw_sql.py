@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.comments import explained
@@ -30,7 +31,6 @@ from migrate_flow.lint.work import Work, sql_work
 
 _TITLES = ("sql", "raw sql", "data", "data migration")
 _SQL_COMMENT = re.compile(r"--\s*\w|/\*\s*\w")
-_INDEX = re.compile(r"(CREATE (UNIQUE )?|DROP )INDEX\b", re.I)  # the name says it
 _SHOWN = 60
 _SHORTEST = 20  # "Upgrade schema." says nothing
 
@@ -38,9 +38,9 @@ _SHORTEST = 20  # "Upgrade schema." says nothing
 def check(script: Script) -> Iterator[Hit]:
     if any(script.sections.get(title, "").strip() for title in _TITLES):
         return
-    documented = _documented_lines(script)
-    found = [sql for sql in script.raw(Direction.UPGRADE) if _is_bare(sql)]
-    found = [sql for sql in found if sql.line not in documented and not explained(script, sql.line)]
+    bare = [sql for sql in script.raw(Direction.UPGRADE) if _is_bare(sql)]
+    documented = _documented_lines(script) if bare else frozenset()
+    found = [sql for sql in bare if sql.line not in documented and not explained(script, sql.line)]
     if found:
         text = " ".join((found[0].text or "").split())
         shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
@@ -61,7 +61,13 @@ def _is_bare(sql: Sql) -> bool:
     """Literal SQL that changes something and holds no comment."""
     if sql.text is None or sql_work(sql) is Work.NOTHING or _SQL_COMMENT.search(sql.text):
         return False
-    return not (sql.statements and all(_INDEX.match(item.sql()) for item in sql.statements))
+    return not (sql.statements and all(_of_an_index(item) for item in sql.statements))
+
+
+def _of_an_index(statement: Any) -> bool:
+    """CREATE or DROP INDEX, whose name says what it is for. statement: a sqlglot expression."""
+    plain = not (statement.comments or statement.args.get("replace"))
+    return plain and statement.key in ("create", "drop") and statement.args.get("kind") == "INDEX"
 
 
 RULE = Rule("undocumented-raw-sql", Group.DOCUMENTATION, check, Severity.WARNING)
