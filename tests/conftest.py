@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import warm
+from tests.support import unchecked, warm
 from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 
@@ -97,6 +97,13 @@ def move_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
     }
     for name, value in own.items():
         patch.setenv(name, str(value))
+
+
+@pytest.fixture(autouse=True)
+def _unchecked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of this process find nothing when they check a script, unless the test has the mark ``checked``."""
+    if request.node.get_closest_marker("checked") is None:
+        monkeypatch.setattr(f"{unchecked.MODULE}.checks", unchecked.checks)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from migrate_flow import squawk
 from migrate_flow.core.finding import Finding, Severity
 from migrate_flow.core.revision import Revision
 from migrate_flow.lint.reading import read_script
-from migrate_flow.lint.script import Direction, Script, Settings, Sql
+from migrate_flow.lint.recorded import SentSql, with_sent
+from migrate_flow.lint.script import Script, Settings
 from migrate_flow.services.squawk_sql import SquawkFailed, findings, sql_files, without_twins
 
 
@@ -108,9 +109,8 @@ def test_severity_is_the_projects() -> None:
 
 
 def test_recorded_statements_are_at_the_line_of_their_call() -> None:
-    one = script("op.drop_column('t', 'c')")
-    sent = [Sql("ALTER TABLE t\nDROP COLUMN c", Direction.UPGRADE, line=3)]
-    told = findings(squawk.lint(list(sql_files(one, sent))), {})
+    one = script("op.execute(made())")
+    told = findings(squawk.lint(list(sql_files(with_sent(one, [SentSql("ALTER TABLE t\nDROP COLUMN c", 3)])))), {})
     assert [(f.rule, f.line) for f in told["a.py"]] == [("squawk/ban-drop-column", 3)]
 
 

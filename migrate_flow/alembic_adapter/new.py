@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +19,19 @@ from alembic.util import asbool
 from alembic.util.exc import CommandError
 
 from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.alembic_adapter.docstring import with_sections
 from migrate_flow.alembic_adapter.header import id_problem, read_header
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
 from migrate_flow.alembic_adapter.session import env_errors, surroundings
 from migrate_flow.dialects.tables import PREFIX, SCHEMA
 from migrate_flow.errors import UsageError
+from migrate_flow.lint.reading import read_script
+from migrate_flow.lint.rules.missing_contract_mapping import check
+from migrate_flow.lint.script import Settings
+from migrate_flow.services.new import sections
 from migrate_flow.services.ports import NewRevision
 
-PLACEHOLDER = "Say why this change is needed, and what it is worth."
+_ON_TABLES = (ops.DropTableOp, ops.CreateTableOp, ops.ModifyTableOps, ops.DropIndexOp, ops.CreateIndexOp)
 
 
 def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> str:
@@ -51,8 +58,10 @@ def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> 
             list(context.generate_scripts())
         if not written:
             raise UsageError("Alembic wrote no script", hint="see process_revision_directives in env.py")
-        _complete_docstring(Path(written[0]), request)
-        read_header(Path(written[0]).read_bytes(), Path(written[0]).name)
+        for script in map(Path, written):
+            read_header(script.read_bytes(), script.name)
+            _complete_docstring(script, request)
+            read_header(script.read_bytes(), script.name)
     except BaseException as error:
         # What can't be used is not left behind: it would stop every later command.
         for path in written:
@@ -101,17 +110,24 @@ def _consult_env(config: Config, directory: SealedDirectory, context: Any, *, co
         directory.run_env()
 
 
-def _leave_ours(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    """Autogenerate never proposes to drop the tool's own tables."""
+def _leave_ours(context: Any, _revision: Any, directives: list[Any]) -> None:
+    """Autogenerate never proposes to drop the tool's own tables, nor Alembic's.
+
+    Before env.py's own hook, which may look whether anything is left.
+    """
+    # NOTE: Alembic passes its version table over by name, and not where `version_table_schema` names the default one.
+    default = context.dialect.default_schema_name
+    versions = (context.version_table_schema or default, context.version_table)
+
+    def is_ours(op: Any) -> bool:
+        if not isinstance(op, _ON_TABLES):
+            return False
+        place = (op.schema or default, str(op.table_name))
+        return place == versions or op.schema == SCHEMA or place[1].startswith(PREFIX)
+
     for script in directives:
         for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
-            container.ops[:] = [op for op in container.ops if not _is_ours(op)]
-
-
-def _is_ours(op: Any) -> bool:
-    if not isinstance(op, (ops.DropTableOp, ops.CreateTableOp, ops.ModifyTableOps, ops.DropIndexOp, ops.CreateIndexOp)):
-        return False
-    return op.schema == SCHEMA or str(op.table_name).startswith(PREFIX)
+            container.ops[:] = [op for op in container.ops if not is_ours(op)]
 
 
 @contextmanager
@@ -132,14 +148,19 @@ def _unloaded(root: Path, written: list[str]) -> Iterator[None]:
 
 
 def _complete_docstring(path: Path, request: NewRevision) -> None:
-    """Put the sections that a migration needs behind the docstring's first line, where the template has none."""
-    text = path.read_text(encoding="utf-8")
-    opening = f'"""{request.message}\n'
-    missing = [section for section in request.sections if f"\n{section}:" not in text]
-    if not text.startswith(opening) or not missing:
-        return
-    bodies = [f"\n{section}:\n    {request.rationale or PLACEHOLDER}\n" for section in missing]
-    path.write_text(opening + "".join(bodies) + text[len(opening) :], encoding="utf-8")
+    content = path.read_bytes()
+    wanted = sections(request, promised=_promised(path, content, request))
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    text = with_sections(content.decode(encoding), request.message, list(wanted))
+    path.write_bytes(text.encode(encoding, "backslashreplace"))
+
+
+def _promised(path: Path, content: bytes, request: NewRevision) -> bool | None:
+    """Whether the script touches a table of the contract, by the rule that asks for the section."""
+    if not request.autogenerate:
+        return None
+    settings = Settings(contract_tables=request.contract_tables)
+    return any(check(read_script(path.name, content, read_header(content, path.name), settings)))
 
 
 def make_project(folder: Path) -> None:

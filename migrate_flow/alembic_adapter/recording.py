@@ -129,8 +129,8 @@ def _line(path: str) -> int:
 
 
 def _text(statement: str, parameters: Any, context: Any) -> str:
-    """With its values, where it has few: they are those of a scratch database, but the script's own."""
+    """Without its values: what is recorded is kept for ever, and a value may be a secret."""
     said = statement.strip()
     if parameters and getattr(context, "compiled", None) is not None and not isinstance(parameters, list):
-        said += f"  -- {parameters!r}"
+        said += f"  -- with {len(parameters)} value{'s' if len(parameters) > 1 else ''}, not recorded"
     return said[:LONGEST_KEPT]

@@ -43,6 +43,8 @@ _KEPT_VARIABLES = (
     "VIRTUAL_ENV",
 )
 
+MARK = "migrate_flow"  # among a Config's attributes: it is the flow that runs env.py
+
 
 @dataclass(frozen=True, slots=True)
 class AlembicRunner:
@@ -130,6 +132,7 @@ class AlembicRunner:
             cmd_opts=Namespace(x=list(self.x), quiet=True),
             stdout=sys.stderr,
         )
+        config.attributes[MARK] = True
         config.set_main_option("script_location", str(settings.script_location).replace("%", "%%"))
         if url is not None:
             config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

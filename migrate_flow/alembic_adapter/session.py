@@ -85,6 +85,7 @@ class Session:
             self._held,
             step.identity.uuid,
             source,
+            step.attempt,
         )
         self._step = run = StepRun(self._dialect, self._directory, self._root, step, frame, supervisor, running)
 

@@ -72,8 +72,13 @@ class StepRun:
         function = found.migration_fn
 
         def run(**keywords: Any) -> None:
-            with only_sealed(self._root), statements.watched():
-                function(**keywords)
+            try:
+                with only_sealed(self._root), statements.watched():
+                    function(**keywords)
+            except Exception as error:
+                if self._dialect.refused(error):
+                    raise _left_its_transaction() from error
+                raise
             passing(Failpoint.SCRIPT_ENDED)
             # Before the version table is touched: a script that ended its transaction must not commit that too.
             self._dialect.end_segment(connection, begun)
@@ -103,6 +108,7 @@ class StepRun:
             with statements.unheard():
                 self._dialect.end_segment(connection, begun)
                 self._dialect.tables.close_segment(connection, self._step.attempt, begun.blocks)
+                self._dialect.enter_block(connection, begun)
             begun.blocks += 1
             with alembics_own():
                 passing(Failpoint.SEGMENT_COMMITTED)
@@ -165,6 +171,13 @@ def online(context: MigrationContext) -> Connection:
     if context.connection is None:
         raise UsageError("env.py runs in offline mode", hint="let env.py follow context.is_offline_mode()")
     return context.connection
+
+
+def _left_its_transaction() -> UnsettledError:
+    return UnsettledError(
+        "the script left its own transaction, so the guard of the target refused what came then",
+        hint="remove COMMIT or ROLLBACK from the script, and what connects to the database anew",
+    )
 
 
 def elsewhere(environment: str) -> TargetError:

@@ -16,10 +16,10 @@ from migrate_flow.config.load import Config
 from migrate_flow.git import Git
 from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
+from migrate_flow.services.check import Checks
 from migrate_flow.services.detached import Apart
 from migrate_flow.services.lint import Project
 from migrate_flow.services.ports import Signer, Target
-from migrate_flow.services.rehearse import Rehearser
 from migrate_flow.services.workspace import Workspace
 
 
@@ -41,18 +41,23 @@ def target(config: Config, environment: str, person: str) -> Target:
     )
 
 
-def rehearser(config: Config, scripts: Checkout) -> Rehearser:
-    from migrate_flow.bootstrap.rehearsals import ScratchRehearser
-
-    return ScratchRehearser(config, scripts)
-
-
 def lint_project(path: Path | None, *, squawk: bool) -> Project:
     """What lint needs, the ledger apart, which is not opened. Raises ConfigError."""
+    config = load_config(path)
+    return _project(config, checkout(config), squawk=squawk)
+
+
+def checks(config: Config, *, squawk: bool = True) -> Checks:
+    """The static rules and rehearsals over the scripts of this checkout. Raises ConfigError."""
+    from migrate_flow.bootstrap.rehearsals import ScratchRehearser  # half a second, which lint does without
+
+    scripts = checkout(config)
+    return Checks(_project(config, scripts, squawk=squawk), ScratchRehearser(config, scripts))
+
+
+def _project(config: Config, scripts: Checkout, *, squawk: bool) -> Project:
     from migrate_flow import squawk as program
 
-    config = load_config(path)
-    scripts = checkout(config)
     asked = program if squawk else None
     return Project(config, scripts, scripts.source, Git(config.root).since, asked, scripts.settings.file_template)
 

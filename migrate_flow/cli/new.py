@@ -15,6 +15,7 @@ def new(
     ctx: typer.Context,
     message: Annotated[str, typer.Option("-m", "--message", metavar="MESSAGE", help="What the migration changes.")],
     rationale: Annotated[str, typer.Option("--rationale", metavar="TEXT", help="Why, for the docstring.")] = "",
+    rollback: Annotated[str, typer.Option("--rollback", metavar="TEXT", help="What the way back loses.")] = "",
     autogenerate: Annotated[bool, typer.Option("--autogenerate", help="Compare models and first environment.")] = False,
     head: Annotated[str, typer.Option("--head", metavar="REV", help="The parent, where there are several heads.")] = "",
     merge: Annotated[list[str] | None, typer.Option("--merge", metavar="REV", help="Repeat: heads to merge.")] = None,
@@ -37,6 +38,7 @@ def new(
     request = NewRevision(
         message=message,
         rationale=rationale,
+        rollback=rollback,
         heads=heads,
         autogenerate=autogenerate,
         branch_label=branch_label,

@@ -9,7 +9,7 @@ import typer
 
 from migrate_flow.cli.options import FindingsFormat, Output
 from migrate_flow.cli.output import emit
-from migrate_flow.cli.session import lint_project, workspace
+from migrate_flow.cli.session import checks_here, workspace
 
 ALL_CORES, TIMEOUT_MIN = os.cpu_count() or 1, 20.0
 Processes = Annotated[
@@ -39,18 +39,18 @@ def rehearse(
 
     With REV, --since or --all the ledger is not opened.
     """
-    from migrate_flow.bootstrap import wiring
     from migrate_flow.cli.progress import drain
     from migrate_flow.services.chosen import choose
-    from migrate_flow.services.rehearse import Effort
+    from migrate_flow.services.rehearse import Effort, dialects
     from migrate_flow.services.rehearse import rehearse as run
     from migrate_flow.views import rehearsing
 
-    project = lint_project(ctx, format_name, squawk=False)
+    checks = checks_here(ctx, format_name, squawk=False)
+    project = checks.project
     chosen = choose(project, revisions or (), since, lambda: workspace(ctx), everything=everything)
-    rehearser = wiring.rehearser(project.config, wiring.checkout(project.config))
-    effort = Effort(dialect, processes, timeout * 60)
-    report = drain(run(project.config, project.scripts, rehearser, chosen.revisions, effort))
+    policy = project.config.policy
+    effort, on = Effort(processes, timeout * 60), dialects(policy, dialect)
+    report = drain(run(policy, project.scripts, checks.rehearser, chosen.revisions, effort, on))
     emit(ctx, rehearsing.rehearsed(report), format_name, output)
     raise typer.Exit(0 if report.ok else 1)
 

@@ -13,6 +13,7 @@ from migrate_flow.cli.output import check_format
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
+    from migrate_flow.services.check import Checks
     from migrate_flow.services.detached import Apart
     from migrate_flow.services.lint import Project
     from migrate_flow.services.workspace import Workspace
@@ -46,6 +47,21 @@ def lint_project(ctx: typer.Context, format_name: str = "table", *, squawk: bool
 
     check_format(format_name, findings=True)
     return wiring.lint_project(options(ctx).config, squawk=squawk)
+
+
+def checks_here(ctx: typer.Context, format_name: str = "table", *, squawk: bool = True) -> Checks:
+    """The static rules and rehearsals of the project here, without its ledger. Raises ConfigError, UsageError."""
+    from migrate_flow.bootstrap import wiring
+
+    check_format(format_name, findings=True)
+    return wiring.checks(wiring.load_config(options(ctx).config), squawk=squawk)
+
+
+def checks(workspace: Workspace) -> Checks:
+    """The same over the scripts of a workspace. Raises ConfigError."""
+    from migrate_flow.bootstrap import wiring
+
+    return wiring.checks(workspace.config)
 
 
 def config(ctx: typer.Context) -> Config:

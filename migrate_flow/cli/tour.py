@@ -107,7 +107,9 @@ class Tour:
 
     def _first_migration(self) -> str:
         self._title("1. Ada writes a migration")
-        revision = self._new("create customers", "Orders need somebody to belong to.", CUSTOMERS)
+        revision = self._new(
+            "create customers", "Orders need somebody to belong to.", "The customers are lost.", CUSTOMERS
+        )
         self._note("dev takes a migration as soon as it is created, so that she can try it:")
         self._flow(f"apply {revision} --env dev", ADA)
         return revision
@@ -129,7 +131,7 @@ class Tour:
 
     def _edit_after_approval(self, _parent: str) -> str:
         self._title("4. A second migration, edited after its approval")
-        revision = self._new("create orders", "The shop sells something.", ORDERS)
+        revision = self._new("create orders", "The shop sells something.", "The orders are lost.", ORDERS)
         self._flow(f"self-review {revision}", ADA)
         self._flow(f"review {revision} --approve", BEN)
         self._flow(f"approve {revision}", CARLA)
@@ -153,7 +155,7 @@ class Tour:
 
     def _third_migration(self) -> None:
         self._title("6. A third one: Ben asks for changes")
-        revision = self._new("add customers.email", "Receipts are sent by mail.", EMAIL)
+        revision = self._new("add customers.email", "Receipts are sent by mail.", "The addresses are lost.", EMAIL)
         self._flow(f"self-review {revision}", ADA)
         self._flow(f'review {revision} --request-changes -m "it is looked up: please add an index"', BEN)
         self._flow("inbox", ADA)
@@ -187,8 +189,8 @@ class Tour:
         ):
             self.say(f"  {line}")
 
-    def _new(self, message: str, rationale: str, bodies: tuple[str, str]) -> str:
-        shown = self._flow(f'new -m "{message}" --rationale "{rationale}"', ADA)
+    def _new(self, message: str, rationale: str, rollback: str, bodies: tuple[str, str]) -> str:
+        shown = self._flow(f'new -m "{message}" --rationale "{rationale}" --rollback "{rollback}"', ADA)
         revision = str(re.findall(r"recorded created (\w+)", shown)[0])
         self._fill(self._script(revision), bodies)
         self._note(f"She writes upgrade() and downgrade() of {revision}.")

@@ -13,6 +13,7 @@ from migrate_flow.core.facts import Identity
 from migrate_flow.core.history import Applied, TargetRecord
 from migrate_flow.core.policy import POLICY_ADMIN, Level
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.snapshot import Difference
 from migrate_flow.core.target_entries import adoption_state
 from migrate_flow.errors import Refused
 from migrate_flow.services.content import describe
@@ -20,12 +21,14 @@ from migrate_flow.services.facts import Situation, look
 from migrate_flow.services.ports import Probe
 from migrate_flow.services.recover import settle_open
 from migrate_flow.services.review import ask, require_comment
+from migrate_flow.services.schema import MOST_RECORDED, difference_fields, drift_of, read_schema, schema_fields
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """out_of_band: what a second adoption of a known target found. seq: 0 if there was nothing to record."""
+    """out_of_band: what a second adoption of a known target found. seq: 0 if there was nothing to record.
+    differences: of the schema from what was recorded before, which the adoption takes as it is."""
 
     environment: str
     target: str
@@ -34,6 +37,7 @@ class Adopted:
     out_of_band: tuple[str, ...]
     gone: tuple[str, ...]
     seq: int
+    differences: tuple[Difference, ...] = ()
 
 
 def adopt(
@@ -177,6 +181,9 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
         revision: adoption_state(workspace.history, environment, identity.uuid, revision, manifest.digest)
         for revision, manifest in manifests.items()
     }
+    read = read_schema(workspace, name)
+    schema, stored = schema_fields(read)
+    found = drift_of(workspace, target.schema, read)
     fields = {
         "environment": name,
         "target": identity.uuid,
@@ -185,16 +192,18 @@ def _record(workspace: Workspace, situation: Situation, identity: Identity, prob
         "revisions": [_item(workspace, revision, manifests[revision], states[revision]) for revision in fresh],
         "gone": gone,
         "server": situation.observation.server,
+        "schema": schema,
+        "differences": difference_fields(found.differences[:MOST_RECORDED]) or None,
         "comment": why,
     }
     files = {file.path: file for manifest in manifests.values() for file in manifest.files}
     subjects = [Subject(file.path, file.sha256) for file in files.values()]
     entry = workspace.book.append(
-        Draft(Kind.TARGET_ADOPTED, subjects, fields, [file.content for file in files.values()])
+        Draft(Kind.TARGET_ADOPTED, subjects, fields, [*(file.content for file in files.values()), *stored])
     )
     old = tuple(revision for revision in fresh if states[revision] is Applied.GRANDFATHERED)
     new = tuple(revision for revision in fresh if states[revision] is Applied.OUT_OF_BAND)
-    return Adopted(name, identity.uuid, probe.heads, old, new, tuple(gone), entry.seq)
+    return Adopted(name, identity.uuid, probe.heads, old, new, tuple(gone), entry.seq, found.differences)
 
 
 def _item(workspace: Workspace, revision: str, manifest: Manifest, state: Applied) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from migrate_flow.services.facts import Situation, collect, target_record
 from migrate_flow.services.lookout import lookout
 from migrate_flow.services.ports import MigrationSession, Running, Step, Supervisor
 from migrate_flow.services.progress import Progress
+from migrate_flow.services.same_schema import Unlike, beside_upstream
+from migrate_flow.services.schema import Schema, read_schema, schema_fields
 from migrate_flow.services.settle import Evidence, gather, joined, outcome_fields, record_outcome
 from migrate_flow.services.workspace import Workspace
 
@@ -40,7 +42,8 @@ _SIGNALS = (KeyboardInterrupt, GeneratorExit)
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A step after the run. error: the cause of a failure, redacted. tries: how often it was begun. seen: the target
-    afterwards."""
+    afterwards, schema its schema, where it was read. unlike: how that differs from upstream environments that stand at
+    the same revisions."""
 
     step: PlannedStep
     outcome: Outcome
@@ -50,6 +53,8 @@ class Ran:
     left: tuple[str, ...] = ()
     tries: int = 1
     seen: Observation | None = field(default=None, repr=False, compare=False)
+    schema: Schema | None = field(default=None, repr=False, compare=False)
+    unlike: tuple[Unlike, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,7 @@ def _settled(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
 def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
     workspace, situation, identity = work.workspace, work.situation, work.identity
     open_one = situation.target.attempt if situation.target else None
+    schema, stored = schema_fields(situation.live.schema())
     fields = {
         **describe(step.header, step.manifest),
         "attempt": attempt,
@@ -219,6 +225,7 @@ def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
         "environment_digests": dict(work.session.digests),
         "versions": workspace.runner.versions(),
         "server": situation.observation.server,
+        "schema": schema,
         "operator": {"host": socket.gethostname(), "pid": os.getpid()},
     }
 
@@ -237,7 +244,10 @@ def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
 
     passing(Failpoint.INTENT_WRITING)
     return workspace.book.append(
-        Draft(Kind.APPLY_INTENDED, subjects(step.manifest), fields, [f.content for f in step.manifest.files]), recheck
+        Draft(
+            Kind.APPLY_INTENDED, subjects(step.manifest), fields, [*(f.content for f in step.manifest.files), *stored]
+        ),
+        recheck,
     )
 
 
@@ -267,15 +277,26 @@ def _record(
         why = why or evidence.reason
     if tries > 1 and why:
         why = f"{why} (tried {tries} times)"
+    after = read_schema(work.workspace, work.environment) if evidence.outcome is Outcome.APPLIED else None
+    schema, stored = schema_fields(after) if after else (None, [])
+    unlike = beside_upstream(work.workspace, work.situation.rules, _standing_after(work, step), after) if after else ()
     fields = {
         **outcome_fields(work.environment, work.identity.uuid, attempt, evidence),
+        "schema": schema,
+        "compared": [one.fields() for one in unlike] or None,
         "duration_ms": round(duration * 1000),
         "tries": tries if tries > 1 else None,
         "error": why or None,
     }
-    record_outcome(work.workspace, kind, tuple(subjects(step.manifest)), fields, attempt, work.environment)
+    record_outcome(work.workspace, kind, tuple(subjects(step.manifest)), fields, attempt, work.environment, stored)
     left = evidence.trace.sentences() if outcome is Outcome.PARTIAL else ()
-    return Ran(step, outcome, round(duration, 3), why, attempt.id, left, tries, evidence.observation)
+    return Ran(step, outcome, round(duration, 3), why, attempt.id, left, tries, evidence.observation, after, unlike)
+
+
+def _standing_after(work: Work, step: PlannedStep) -> frozenset[str]:
+    if step.direction == "downgrade":
+        return work.situation.applied - {step.revision}
+    return work.situation.applied | {step.revision}
 
 
 def cause(error: BaseException) -> str:

@@ -166,7 +166,12 @@ class Changes:
         if revision in self._known:
             return self._known[revision]
         history, record = self.workspace.history, self.workspace.history.record(revision)
-        said = [item for item in record.everything() if item.was_valid and not _from_template(item)]
+        # What a check was made of may be another branch's bytes: it changes nothing.
+        said = [
+            item
+            for item in record.everything()
+            if item.was_valid and item.kind != Kind.CHECKED and not _from_template(item)
+        ]
         environments = history.environments.values()
         targets = (target for environment in environments for target in environment.targets.values())
         ran = [target.applications[revision] for target in targets if revision in target.applications]

@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from migrate_flow.core.entry import Subject
+from migrate_flow.core.evidence import evidence_of
 from migrate_flow.core.history import Attestation, RevisionRecord
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.standing import Standing, stand
-from migrate_flow.core.traits import Traits, read_traits
+from migrate_flow.core.traits import Traits, in_order, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
 from migrate_flow.services.changes import difference
 from migrate_flow.services.workspace import Workspace
@@ -85,12 +86,21 @@ def traits_of(workspace: Workspace, revision: str, manifest: Manifest | None) ->
     return read_traits(source) if source is not None else Traits()
 
 
+def risks_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> tuple[str, ...]:
+    """What the syntax tree shows, what rehearsals of these bytes showed, and the globs that its tables match."""
+    record, traits = workspace.history.record(revision), traits_of(workspace, revision, manifest)
+    stored = record.last_content()
+    digest = manifest.digest if manifest else stored.manifest if stored else ""
+    seen = evidence_of(record, digest).risks
+    return workspace.policy.risks(replace(traits, risks=in_order({*traits.risks, *seen})) if seen else traits)
+
+
 def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
     """What the script and the modules that it imports may do."""
     own = read_traits(manifest.script.content, direction)
     found = [read_traits(file.content, direction) for file in manifest.files[1:]]
     more = {risk for traits in found for risk in traits.risks if risk != "irreversible"} - set(own.risks)
-    return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in found)))
+    return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in found)), own.waived)
 
 
 def standing_of(
@@ -107,7 +117,7 @@ def standing_of(
         workspace.history.record(revision),
         manifest.digest if manifest else None,
         policy,
-        risks=policy.risks(traits_of(workspace, revision, manifest)),
+        risks=risks_of(workspace, revision, manifest),
         now=workspace.book.latest(),
         approvals_after=approvals_after,
         also=also,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from migrate_flow.core.chain import Head
+from migrate_flow.core.evidence import NOTHING, Evidence, ancestry, evidence_of
 from migrate_flow.core.facts import Facts, Observation, Sighting
 from migrate_flow.core.history import Application, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Level
@@ -14,8 +15,9 @@ from migrate_flow.core.revision import Manifest
 from migrate_flow.core.standing import Standing
 from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
-from migrate_flow.services.content import manifest_traits, standing_of
+from migrate_flow.services.content import manifest_here, manifest_traits, standing_of
 from migrate_flow.services.contributors import PlanAuthors
+from migrate_flow.services.schema import Live
 from migrate_flow.services.upstreams import Upstreams
 from migrate_flow.services.workspace import Workspace
 
@@ -27,8 +29,9 @@ class Situation:
     """One environment as it is now: its rules, its database as observed, and what the ledger says of it.
 
     upstreams: the databases that come before it, authors: whose work the scripts are by git; each is asked once for a
-    plan and its steps. deciding: positions of the entries that say where the target stands. signed: what is wrong with
-    the signatures under each step of the plan so far.
+    plan and its steps. live: the database's schema. deciding: positions of the entries that say where the target
+    stands. signed: what is wrong with the signatures under each step of the plan so far. behaviours: of scripts that
+    were read for that. ancestries: of the steps so far.
     """
 
     rules: EnvironmentRules
@@ -36,8 +39,11 @@ class Situation:
     target: TargetRecord | None
     upstreams: Upstreams
     authors: PlanAuthors
+    live: Live
     deciding: tuple[int, ...] = ()
     signed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    behaviours: dict[str, str] = field(default_factory=dict)
+    ancestries: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def applied(self) -> frozenset[str]:
@@ -47,6 +53,13 @@ class Situation:
     def heads(self) -> tuple[str, ...]:
         return self.observation.heads or ()
 
+    def behaviour(self, workspace: Workspace, revision: str) -> str:
+        """Of the script in this checkout, read once for a plan; empty where it can't be read."""
+        if revision not in self.behaviours:
+            manifest = manifest_here(workspace, revision)
+            self.behaviours[revision] = manifest.behaviour if manifest else ""
+        return self.behaviours[revision]
+
 
 def look(workspace: Workspace, environment: str) -> Situation:
     """Raises UsageError for an unknown environment, LedgerError where target and ledger contradict each other."""
@@ -54,16 +67,20 @@ def look(workspace: Workspace, environment: str) -> Situation:
     observation = workspace.target(environment).observe()
     _require_same_past(workspace, observation, environment)
     known = target_record(workspace, environment, observation)
-    return Situation(rules, observation, known, Upstreams(workspace), PlanAuthors(workspace), _deciding(known))
+    live = Live(workspace, environment)
+    return Situation(rules, observation, known, Upstreams(workspace), PlanAuthors(workspace), live, _deciding(known))
 
 
 def _deciding(target: TargetRecord | None) -> tuple[int, ...]:
-    """What was applied last, and what stands at the version table's rows; adoptions and replacements decide for all."""
+    """What was applied last, what stands at the version table's rows, what says whether a guard stands and what the
+    schema is; adoptions and replacements decide for all."""
     if target is None or not target.applications:
         return ()
     newest = max(target.applications.values(), key=lambda application: application.seq)
     heads = [target.applications[head] for head in target.heads or () if head in target.applications]
-    return tuple(seq for found in (newest, *heads) for seq in (found.seq, found.stored) if seq)
+    applied = [seq for found in (newest, *heads) for seq in (found.seq, found.stored)]
+    schema = target.schema.seq if target.schema else 0
+    return tuple(seq for seq in (*applied, target.guard.seq, schema) if seq)
 
 
 def target_record(workspace: Workspace, environment: str, observation: Observation) -> TargetRecord | None:
@@ -107,6 +124,8 @@ def collect(
     """earlier: revisions that come first in the same plan. allow_ahead: environments further down may keep it."""
     history, rules = workspace.history, situation.rules
     up = direction == "upgrade"
+    checked = up and bool(revision) and asks_checks(rules)
+    evidence = evidence_of(history.record(revision), manifest.digest) if manifest else NOTHING
     waived = _waived(workspace, revision, rules.name, manifest)
     upstream = _upstream(situation, revision, manifest.digest if manifest else "") if up and revision else {}
     return Facts(
@@ -132,8 +151,36 @@ def collect(
         waived=waived | {"downstream-rolled-back"} if allow_ahead else waived,
         downstream=() if up else downstream(workspace, rules.name, revision),
         unknown_heads=tuple(head for head in situation.heads if up and head not in workspace.scripts.graph.revisions),
+        drift=situation.live.drift(situation.target),
+        evidence=evidence,
+        ancestries=_ancestries(workspace, situation, revision, evidence) if checked else (),
         traits=manifest_traits(manifest, direction) if manifest else Traits(),
     )
+
+
+def asks_checks(rules: EnvironmentRules) -> bool:
+    """Whether the scripts must have been linted and rehearsed."""
+    return rules.requires.rank >= Level.SELF_REVIEWED.rank
+
+
+def _ancestries(workspace: Workspace, situation: Situation, revision: str, evidence: Evidence) -> tuple[str, ...]:
+    """Of what stands below the revision once the plan has come there: the bytes that were applied here, else those of
+    this checkout, which the gates of the ancestors' own steps judge; and, where nothing was rehearsed on that, all of
+    this checkout's (a module that an applied script imports goes on to change). None where one can't be read."""
+    above = workspace.scripts.graph.ancestors([revision])
+    if revision not in situation.ancestries:
+        applications = situation.target.applications if situation.target else {}
+        behaviours = {}
+        for one in above:
+            application = applications.get(one)
+            known = application.behaviour if application and application.stands else ""
+            behaviours[one] = known or situation.behaviour(workspace, one)
+        situation.ancestries[revision] = (ancestry(behaviours),) if all(behaviours.values()) else ()
+    found = situation.ancestries[revision]
+    if len(found) == 1 and not any(one.ancestry in found for one in evidence.rehearsals):
+        here = {one: situation.behaviour(workspace, one) for one in above}
+        found = situation.ancestries[revision] = (*found, *([ancestry(here)] if all(here.values()) else []))
+    return found
 
 
 def _standing(

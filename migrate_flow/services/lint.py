@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrate_flow.config.load import Config
-from migrate_flow.core.finding import Finding
+from migrate_flow.core.finding import Finding, Severity
 from migrate_flow.core.graph import RevisionGraph
+from migrate_flow.core.policy import Policy
 from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.errors import ConfigError, ScriptError
 from migrate_flow.lint.catalogue import all_rules, rule_set
 from migrate_flow.lint.linter import Linter
 from migrate_flow.lint.own import OWN
 from migrate_flow.lint.reading import read_script
+from migrate_flow.lint.recorded import SentSql, with_sent
 from migrate_flow.lint.rule import Group, Rule
-from migrate_flow.lint.script import Script, Settings, Sql
+from migrate_flow.lint.script import Script, Settings
 from migrate_flow.services.chosen import choose
 from migrate_flow.services.ports import Scripts
 from migrate_flow.services.squawk_sql import PREFIX, Squawk, SquawkFailed, findings, sql_files, without_twins
@@ -50,7 +53,8 @@ class Linted:
     """revisions: that were looked at, parents first. files: how many, those that can't be used among them.
 
     lines: the source line of each finding, by (path, line). rules: how many were run. squawk: its version, empty where
-    it did not run. notes: what was not looked at, and why.
+    it did not run. notes: what was not looked at, and why. settled_by_running: rules whose doubts a rehearsal answers.
+    read: sha256 (hex) of each script that was looked at, by path.
     """
 
     findings: tuple[Finding, ...]
@@ -61,6 +65,8 @@ class Linted:
     rule_set: str
     squawk: str
     notes: tuple[str, ...]
+    settled_by_running: frozenset[str] = frozenset()
+    read: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -71,33 +77,47 @@ class Linted:
 class Asked:
     """What is to be linted, by which policy. broken: whether files that can't be used are looked at too.
 
-    sent: by revision, the SQL that its upgrade was seen to send to PostgreSQL, for squawk; without it, the literals.
+    sent: by revision, what a rehearsal saw its upgrade send.
     """
 
     revisions: tuple[str, ...]
     lint: Mapping[str, Any]
     broken: bool = True
     notes: tuple[str, ...] = ()
-    sent: Mapping[str, Sequence[Sql]] = field(default_factory=dict)
+    sent: Mapping[str, Sequence[SentSql]] = field(default_factory=dict)
 
 
-def lint(project: Project, texts: Sequence[str], since: str, workspace: Callable[[], Workspace]) -> Linted:
+def lint(
+    project: Project,
+    texts: Sequence[str],
+    since: str,
+    workspace: Callable[[], Workspace],
+    policy: Policy | None = None,
+) -> Linted:
     """texts: REVs. Without them and without a git ref, what is not applied everywhere, as the ledger knows it.
 
+    policy: whose rules; default, the ledger's where it is asked, else the file's.
     Raises UsageError, ScriptError, ConfigError, LedgerError.
     """
-    return run(project, _asked(project, texts, since, workspace))
+    return run(project, _asked(project, texts, since, workspace, policy))
 
 
-def _asked(project: Project, texts: Sequence[str], since: str, workspace: Callable[[], Workspace]) -> Asked:
+def _asked(
+    project: Project,
+    texts: Sequence[str],
+    since: str,
+    workspace: Callable[[], Workspace],
+    policy: Policy | None,
+) -> Asked:
     file = project.config.policy.document["lint"]
     chosen = choose(project, texts, since, workspace)
-    if chosen.workspace is None:
+    policy = policy or (chosen.workspace.policy if chosen.workspace else None)
+    if policy is None:
         return Asked(chosen.revisions, file, broken=not texts)
-    known = chosen.workspace.policy.document["lint"]
+    known = policy.document["lint"]
     differs = known != file
     notes = ("the rules are those of the policy in force: [lint] in the file differs",) if differs else ()
-    return Asked(chosen.revisions, known, notes=notes)
+    return Asked(chosen.revisions, known, broken=not texts, notes=notes)
 
 
 def run(project: Project, asked: Asked) -> Linted:
@@ -108,7 +128,7 @@ def run(project: Project, asked: Asked) -> Linted:
     linter = Linter(rules, severity, settings.dialects)
     scripts = _scripts(project, asked, settings)
     remarks, version, notes = _squawk(project.squawk, scripts, settings, asked)
-    found: list[Finding] = []
+    found: list[Finding] = list(_unasked(scripts, severity) if notes else ())
     lines: dict[tuple[str, int], str] = {}
     graph = {rule.slug for rule in rules if rule.group is Group.GRAPH} | {own.slug for own in OWN}
     for script in scripts:
@@ -120,8 +140,31 @@ def run(project: Project, asked: Asked) -> Linted:
         lines |= {(f.path, f.line): script.lines[f.line - 1] for f in here if 0 < f.line <= len(script.lines)}
     notes = (*asked.notes, *notes, *_unknown_severities(severity, rules, project.config, asked.lint))
     return Linted(
-        tuple(found), asked.revisions, len(scripts), lines, len(linter.running), rule_set(rules), version, notes
+        tuple(found),
+        asked.revisions,
+        len(scripts),
+        lines,
+        len(linter.running),
+        rule_set(rules),
+        version,
+        notes,
+        frozenset(rule.slug for rule in rules if rule.settled_by_running),
+        {script.path: hashlib.sha256(script.content).hexdigest() for script in scripts},
     )
+
+
+def again(project: Project, linted: Linted, lint: Mapping[str, Any], sent: Mapping[str, Sequence[SentSql]]) -> Linted:
+    """The same scripts, with what was sent where their source does not tell. Raises ConfigError."""
+    asked = Asked(tuple(sent), lint, broken=False, sent=sent)
+    fresh = run(project, asked)
+    kept = [finding for finding in linted.findings if finding.revision not in sent]
+    found = sorted([*kept, *fresh.findings], key=lambda one: (_place(linted, one), one.line))
+    read = {**linted.read, **fresh.read}
+    return replace(linted, findings=tuple(found), lines={**linted.lines, **fresh.lines}, read=read)
+
+
+def _place(linted: Linted, finding: Finding) -> int:
+    return linted.revisions.index(finding.revision) if finding.revision in linted.revisions else len(linted.revisions)
 
 
 def settings_of(project: Project, lint: Mapping[str, Any]) -> Settings:
@@ -152,7 +195,8 @@ def _scripts(project: Project, asked: Asked, settings: Settings) -> list[Script]
     chosen = [project.scripts.revisions[id_].path for id_ in asked.revisions]
     chosen += sorted(problems.keys() - set(chosen)) if asked.broken else []
     heads = conflicting_heads(project.scripts.graph)
-    return [_read(project, path, by_path.get(path), problems.get(path, []), settings, heads) for path in chosen]
+    read = [_read(project, path, by_path.get(path), problems.get(path, []), settings, heads) for path in chosen]
+    return [with_sent(script, asked.sent.get(script.revision, ())) for script in read]
 
 
 def _read(
@@ -207,11 +251,20 @@ def _squawk(
     if not version:
         note = "squawk is not installed, so PostgreSQL's SQL was not looked at by it"
         return {}, "", (f"{note}: pip install 'migrate-flow[postgresql]'",)
-    files = [file for script in scripts for file in sql_files(script, asked.sent.get(script.revision))]
+    files = [file for script in scripts for file in sql_files(script)]
     try:
         return findings(squawk.lint(files), asked.lint["severity"]), version, ()
     except SquawkFailed as error:
         return {}, "", (f"squawk {version} could not be used, so nothing was looked at by it: {error}",)
+
+
+def _unasked(scripts: Iterable[Script], severity: Mapping[str, str]) -> Iterator[Finding]:
+    """Where the policy counts on one of squawk's rules, silence is no pass."""
+    counted = sorted(slug for slug, level in severity.items() if slug.startswith(PREFIX) and level == Severity.ERROR)
+    for script in scripts if counted else ():
+        message = f"the policy makes {counted[0]} an error, and squawk did not look at this script"
+        hint = "pip install 'migrate-flow[postgresql]', and leave --no-squawk out"
+        yield Finding(f"{PREFIX}not-asked", Severity.ERROR, script.revision, script.path, 0, message, hint)
 
 
 def _unknown_severities(

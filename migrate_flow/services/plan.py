@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from migrate_flow.core.evidence import evidence_of
 from migrate_flow.core.facts import Facts
 from migrate_flow.core.plan import Plan, PlannedStep
+from migrate_flow.core.rehearsal import Rehearsal
 from migrate_flow.core.revision import Manifest
 from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import ScriptError
 from migrate_flow.gates import Scope, judge
 from migrate_flow.services.changes import Changes, other_surroundings
-from migrate_flow.services.content import traits_of
+from migrate_flow.services.content import risks_of
 from migrate_flow.services.contributors import unknown_notices
+from migrate_flow.services.evidence import rehearsal_of
 from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, look
 from migrate_flow.services.workspace import Workspace
 
@@ -27,7 +30,24 @@ def plan(workspace: Workspace, environment: str, to: str = "head") -> Plan:
     changes = Changes(workspace, list(known), known)
     # What changed around all of them is one notice of the plan, and not a line of each step.
     steps = [replace(step, changes=changes.since(step.revision, surroundings=False)) for step in planned.steps]
-    return replace(planned, steps=tuple(steps))
+    return replace(planned, steps=tuple(with_locks(workspace, environment, steps)))
+
+
+def with_locks(workspace: Workspace, environment: str, steps: Sequence[PlannedStep]) -> Iterator[PlannedStep]:
+    """What a rehearsal saw locked, beside the size of those tables here."""
+    dialect = workspace.rules(environment).dialect
+    found = {
+        step.revision: rehearsal.locks
+        for step in steps
+        if (rehearsal := recorded_rehearsal(workspace, step.revision, step.manifest.digest, dialect))
+    }
+    names = sorted({lock.relation for locks in found.values() for lock in locks})
+    rows = workspace.target(environment).row_estimates(names) if names else {}
+    for step in steps:
+        locks = found.get(step.revision, ())
+        yield replace(
+            step, locks=locks, rows={lock.relation: rows[lock.relation] for lock in locks if lock.relation in rows}
+        )
 
 
 def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
@@ -42,6 +62,7 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
     steps: list[PlannedStep] = []
     earlier: set[str] = set()
     unknown: set[str] = set()
+    situation.behaviours.update({revision: manifest.behaviour for revision, manifest in manifests.items()})
     for revision, manifest in manifests.items():
         facts = collect(
             workspace, situation, revision, manifest, earlier=frozenset(earlier), conflicting_heads=conflict
@@ -75,14 +96,14 @@ def step_of(workspace: Workspace, facts: Facts, manifest: Manifest, decision: De
         decision=decision,
         sql=sql,
         sql_note=note,
-        risks=workspace.policy.risks(traits_of(workspace, facts.revision, manifest)),
+        risks=risks_of(workspace, facts.revision, manifest),
     )
 
 
 def stored_sql(
     workspace: Workspace, revision: str, manifest: str, dialect: str, direction: str
 ) -> tuple[str | None, str]:
-    """The SQL that the self-review of these bytes stored, or None and the reason."""
+    """The SQL that the self-review of these bytes stored, else what a rehearsal sent, and the reason; or None."""
     reviews = workspace.history.record(revision).self_reviews
     said = next((s for s in reversed(reviews) if not s.flaw and s.manifest == manifest), None)
     if said is None:
@@ -90,9 +111,28 @@ def stored_sql(
     stored = said.fields.get("sql", {}).get(dialect, {})
     digest = stored.get(direction)
     if digest is None:
-        return None, stored.get("problem") or f"not rendered for {dialect}"
+        return _sent(workspace, revision, manifest, dialect, direction, stored.get("problem", ""))
     content = workspace.book.ledger.artifact(digest.removeprefix("sha256:"))
     return (content.decode(), "") if content is not None else (None, "the ledger has lost the stored SQL")
+
+
+def _sent(
+    workspace: Workspace, revision: str, manifest: str, dialect: str, direction: str, problem: str
+) -> tuple[str | None, str]:
+    """Nine of ten histories can't be rendered without a database: then what ran on a scratch one is the best there is.
+    It saw no rows, so that a script which looks at data may send more here."""
+    why = problem or f"not rendered for {dialect}"
+    rehearsal = recorded_rehearsal(workspace, revision, manifest, dialect)
+    sent = (rehearsal.sent or {}).get(direction, ()) if rehearsal else ()
+    if rehearsal is None or not sent:
+        return None, why
+    text = "\n\n".join(f"{statement.text.rstrip().rstrip(';')};" for statement in sent) + "\n"
+    return text, f"as the rehearsal on {rehearsal.server} sent it; {why}"
+
+
+def recorded_rehearsal(workspace: Workspace, revision: str, manifest: str, dialect: str) -> Rehearsal | None:
+    """The newest of these bytes, whole."""
+    return rehearsal_of(workspace, evidence_of(workspace.history.record(revision), manifest), dialect)
 
 
 def _require_sound(workspace: Workspace) -> None:

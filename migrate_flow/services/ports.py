@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from migrate_flow.core.chain import Head, SeenHead
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.facts import Activity, Identity, Observation, Remains
 from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.revision import Manifest, Revision, ScriptProblem, SealedFile
+from migrate_flow.core.guard import SeenGuard
+from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.core.trace import Durability, Journaled, Trace
+from migrate_flow.services.authors import Author as Author
+from migrate_flow.services.authors import Authors as Authors
+from migrate_flow.services.authors import Authorship as Authorship
 
 Clock = Callable[[], datetime]
 
@@ -88,39 +93,6 @@ class Scripts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Somebody who wrote a file. address: in lower case. path: as the file is called now."""
-
-    address: str
-    path: str
-    co_author: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Authorship:
-    """Who wrote some files. commit: git's HEAD, if any. dirty: whether a file is not as HEAD has it. problem: why
-    (some of) the authors are not known, empty if all are."""
-
-    authors: tuple[Author, ...] = ()
-    commit: str = ""
-    shallow: bool = False
-    dirty: bool = False
-    problem: str = ""
-
-
-class Authors(Protocol):
-    """The project's history."""
-
-    def authorship(self, files: Sequence[SealedFile]) -> Authorship:
-        """Authors and co-authors, of former names of the files too. Never raises."""
-        ...
-
-    def holds(self, path: str) -> bool:
-        """Whether a file or folder, relative to the project, is committed. Never raises; False where nobody knows."""
-        ...
-
-
 class Signer(Protocol):
     """A person's key. sign: armoured SSHSIG in the product's namespace."""
 
@@ -179,6 +151,29 @@ class Target(Protocol):
 
     def supervise(self, attempt: str) -> AbstractContextManager[Supervisor]:
         """A connection of our own beside a step."""
+        ...
+
+    def snapshot(self) -> Snapshot | None:
+        """The schema as it is, without our tables and Alembic's; None where there is no database yet. Raises
+        TargetError."""
+        ...
+
+    def row_estimates(self, relations: Sequence[str]) -> Mapping[str, int]:
+        """About how many rows these tables hold, of those that are there and were ever counted. Never raises."""
+        ...
+
+    def guard(self, after: int = 0) -> SeenGuard:
+        """What stands against schema changes from outside, and its log behind the row with this id. Raises TargetError;
+        UsageError for a dialect that has no guards."""
+        ...
+
+    def install_guard(self, mode: Literal["audit", "block"], held: object, roles: tuple[str, ...]) -> None:
+        """held: what the lock of the environment's target gave; this connection must be to the same database. roles:
+        who migrates. Raises TargetError without the right, UsageError for another database, BusyError."""
+        ...
+
+    def remove_guard(self, held: object) -> None:
+        """As install_guard."""
         ...
 
     def migration_url(self) -> str:
@@ -332,10 +327,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NewRevision:
-    """What `new` asks for. heads: parents, empty for the head of the graph. merge: several parents are meant."""
+    """What `new` asks for. heads: parents, empty for the head of the graph. rationale, rollback: texts of the
+    docstring's sections, empty where the author has yet to write them. contract_tables: globs."""
 
     message: str
     rationale: str = ""
+    rollback: str = ""
+    contract_tables: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     autogenerate: bool = False
     branch_label: str = ""
@@ -343,4 +341,3 @@ class NewRevision:
     version_path: str = ""
     revision_id: str = ""
     splice: bool = False
-    sections: tuple[str, ...] = field(default=("Rationale",))

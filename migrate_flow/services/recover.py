@@ -12,6 +12,7 @@ from migrate_flow.core.trace import Durability
 from migrate_flow.errors import Refused, TargetError, UnsettledError, UsageError
 from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.services.review import ask
+from migrate_flow.services.schema import read_schema, schema_fields
 from migrate_flow.services.settle import Evidence, gather, outcome_fields, record_outcome
 from migrate_flow.services.workspace import Workspace
 
@@ -162,7 +163,10 @@ def _append(
     intent = workspace.book.entries([attempt.seq])[0]
     subjects = tuple(Subject(item["name"], item["digest"]["sha256"]) for item in intent.document["subject"])
     fields = {**outcome_fields(environment, target.uuid, attempt, evidence), **said}
-    return record_outcome(workspace, kind, subjects, fields, attempt, environment)
+    stored: list[bytes] = []
+    if evidence.outcome is Outcome.APPLIED:
+        fields["schema"], stored = schema_fields(read_schema(workspace, environment))
+    return record_outcome(workspace, kind, subjects, fields, attempt, environment, stored)
 
 
 def _decide(

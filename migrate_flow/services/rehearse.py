@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from migrate_flow.config.load import Config
-from migrate_flow.core.policy import Level
+from migrate_flow.core.evidence import may_stay_irreversible, rehearsed_on
+from migrate_flow.core.policy import Policy
 from migrate_flow.core.rehearsal import Grade, Now, Rehearsal, Route, route
 from migrate_flow.core.traits import read_traits
 from migrate_flow.errors import ScriptError, UsageError
@@ -28,9 +28,8 @@ class Rehearser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """only: one dialect. processes: at most so many at a time. patience_s: the most that one step may take."""
+    """processes: at most so many at a time. patience_s: the most that one step may take."""
 
-    only: str = ""
     processes: int = 1
     patience_s: float = 1200.0
 
@@ -38,54 +37,54 @@ class Effort:
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """rehearsals: in the order of the graph, one a revision and dialect. paths: of the scripts, by revision. accepted:
-    irreversible, and the policy takes them all the same."""
+    irreversible, and the policy takes them all the same. behaviours: digests, of the ancestors too."""
 
     rehearsals: tuple[Rehearsal, ...]
     paths: Mapping[str, str]
     accepted: frozenset[str] = frozenset()
+    behaviours: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
         return all(one.ok or one.revision in self.accepted for one in self.rehearsals)
 
 
-def dialects(config: Config) -> tuple[str, ...]:
-    """Of the environments that ask for approved migrations; of all where none does."""
-    rules = config.policy.environments.values()
-    approved = {one.dialect for one in rules if one.requires is Level.APPROVED}
-    return tuple(sorted(approved or {one.dialect for one in rules}))
+def dialects(policy: Policy, only: str = "") -> tuple[str, ...]:
+    """To rehearse on. only: one of them. Raises UsageError."""
+    known = rehearsed_on(policy)
+    if only and only not in known:
+        raise UsageError(f"no environment speaks {only}", hint=f"one of: {', '.join(known)}", where="--dialect")
+    return (only,) if only else known
 
 
 def rehearse(
-    config: Config,
+    policy: Policy,
     scripts: Scripts,
     rehearser: Rehearser,
     revisions: Collection[str],
     effort: Effort,
+    on: Sequence[str],
 ) -> Generator[Progress, None, Rehearsed]:
-    """Raises UsageError, ScriptError, TargetError."""
+    """on: dialects. Raises ConfigError without a server for one, UsageError, ScriptError, TargetError."""
     if scripts.problems:
         problem = scripts.problems[0]
         raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
-    known = dialects(config)
-    if effort.only and effort.only not in known:
-        raise UsageError(f"no environment speaks {effort.only}", hint=f"one of: {', '.join(known)}", where="--dialect")
     needed = scripts.graph.ancestors(revisions) | set(revisions)
     manifests = {revision: scripts.manifest(revision) for revision in needed}
     way = route(scripts.graph, revisions, {revision: one.digest for revision, one in manifests.items()})
     found: list[Rehearsal] = []
-    for dialect in [effort.only] if effort.only else known:
+    for dialect in on:
         if way.wanted:
             events = rehearser.rehearse(way, dialect, effort.processes, effort.patience_s)
             found += yield from _in_order(way, events)
     accepted = set()
-    if config.policy.document["policy"].get("allow_irreversible"):
-        for one in found:
-            risks = read_traits(manifests[one.revision].script.content).risks
-            if one.grade is Grade.IRREVERSIBLE and one.upgrade and "waiver" in risks:
-                accepted.add(one.revision)
+    for one in found:
+        traits = read_traits(manifests[one.revision].script.content)
+        if one.grade is Grade.IRREVERSIBLE and one.upgrade and may_stay_irreversible(policy, traits):
+            accepted.add(one.revision)
     paths = {revision: scripts.revisions[revision].path for revision in way.wanted}
-    return Rehearsed(tuple(found), paths, frozenset(accepted))
+    behaviours = {revision: one.behaviour for revision, one in manifests.items()}
+    return Rehearsed(tuple(found), paths, frozenset(accepted), behaviours)
 
 
 def _in_order(way: Route, events: Iterator[Now | Rehearsal]) -> Generator[Progress, None, Sequence[Rehearsal]]:

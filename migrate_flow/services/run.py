@@ -18,6 +18,7 @@ from migrate_flow.services.facts import Situation, target_record
 from migrate_flow.services.ports import MigrationSession
 from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import Recovered
+from migrate_flow.services.schema import Live
 from migrate_flow.services.workspace import Workspace
 
 
@@ -97,7 +98,8 @@ def run_all(
             observation = (ran[-1].seen if ran else None) or target.observe()
             known = target_record(workspace, plan.environment, observation)
             rules = workspace.rules(plan.environment)
-            fresh = replace(situation, rules=rules, observation=observation, target=known)
+            live = Live(workspace, plan.environment, ran[-1].schema) if ran else situation.live
+            fresh = replace(situation, rules=rules, observation=observation, target=known, live=live)
             work = Work(workspace, fresh, session, identity, plan, allow_ahead)
             decision = decide_again(work, step)
             if not decision.allowed:

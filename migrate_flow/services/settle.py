@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -95,10 +96,11 @@ def record_outcome(
     fields: dict[str, Any],
     attempt: Attempt,
     environment: str,
+    artifacts: Sequence[bytes] = (),
 ) -> Entry:
     """Raises UnsettledError, naming the attempt, where the ledger can't take the outcome: the next command heals it."""
     try:
-        entry = workspace.book.append(Draft(kind, subjects, fields))
+        entry = workspace.book.append(Draft(kind, subjects, fields, artifacts))
     except MigrateFlowError as error:
         raise UnsettledError(
             f"attempt {attempt.id} ({attempt.revision} in {environment}) ended, "

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migrate_flow.core.entry import Entry
+from migrate_flow.core.evidence import Evidence, evidence_of
 from migrate_flow.core.revision import Manifest
+from migrate_flow.core.snapshot import Difference
 from migrate_flow.services.changes import changed_since
-from migrate_flow.services.content import manifest_here, resolve_one, stored_script, traits_of
+from migrate_flow.services.content import manifest_here, resolve_one, risks_of, stored_script
 from migrate_flow.services.contributors import contribution, unknown_notices
 from migrate_flow.services.plan import stored_sql
+from migrate_flow.services.schema import between
 from migrate_flow.services.status import Row, row_of
 from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Shown:
-    """sql: (dialect, direction, text or None, why there is none). changes: since somebody last vouched for it."""
+    """sql: (dialect, direction, text or None, why it is not rendered). changes: since somebody last vouched for it.
+    evidence: of checks of these bytes. changed: the schema, by environment, or why that can't be told."""
 
     row: Row
     doc: str
@@ -25,6 +30,8 @@ class Shown:
     sql: tuple[tuple[str, str, str | None, str], ...]
     entries: tuple[Entry, ...]
     changes: tuple[str, ...]
+    evidence: Evidence
+    changed: Mapping[str, tuple[Difference, ...] | str]
     notices: tuple[str, ...]
 
 
@@ -41,7 +48,7 @@ def show(workspace: Workspace, text: str) -> Shown:
         row=row,
         doc=found.doc if found else "",
         source=source.decode("utf-8", "replace"),
-        risks=workspace.policy.risks(traits_of(workspace, revision, manifest)),
+        risks=risks_of(workspace, revision, manifest),
         sql=tuple(
             (dialect, direction, *stored_sql(workspace, revision, row.standing.manifest, dialect, direction))
             for dialect in dialects
@@ -49,8 +56,23 @@ def show(workspace: Workspace, text: str) -> Shown:
         ),
         entries=tuple(workspace.book.entries(record.seqs)),
         changes=changed_since(workspace, revision),
+        evidence=evidence_of(record, row.standing.manifest),
+        changed=_changed(workspace, row),
         notices=_notices(workspace, row, manifest),
     )
+
+
+def _changed(workspace: Workspace, row: Row) -> dict[str, tuple[Difference, ...] | str]:
+    """What each application did to the schema: from the snapshots before and after it."""
+    found: dict[str, tuple[Difference, ...] | str] = {}
+    for name, application in row.applied.items():
+        if application is not None and application.attempt and application.stands:
+            before, after = (
+                workspace.book.entries([seq])[0].predicate.get("schema", {})
+                for seq in (application.stored, application.seq)
+            )
+            found[name] = between(workspace, before, after)
+    return found
 
 
 def _notices(workspace: Workspace, row: Row, manifest: Manifest | None) -> tuple[str, ...]:

@@ -65,19 +65,17 @@ class Squawk(Protocol):
         ...
 
 
-def sql_files(script: Script, statements: Iterable[Sql] | None = None) -> Iterator[SqlFile]:
-    """One of what runs in the migration's transaction, one of what runs in autocommit blocks, if there is any.
-
-    statements: what the upgrade really sends, where it is known (rendered or recorded); else the literals of the
-    source. A statement's `end_line` is 0 where only the line of the call is known.
-    """
-    known = tuple(script.raw(Direction.UPGRADE) if statements is None else statements)
+def sql_files(script: Script) -> Iterator[SqlFile]:
+    """One of what runs in the migration's transaction, one of what runs in autocommit blocks, if there is any: literals
+    of the source, and what a rehearsal saw where there is none. Alembic's own SQL is left to our rules: squawk has
+    hundreds of remarks on it that are style, or said already."""
+    known = tuple(script.raw(Direction.UPGRADE))
     for in_block in (False, True):
         chosen = [sql for sql in known if sql.text and sql.text.strip() and sql.in_block is in_block]
         if not chosen:
             continue
         # What the script makes itself is used by nobody yet: squawk is told so in its own language.
-        made = sorted(script.created) if statements is None and not in_block else []
+        made = sorted(script.created) if not in_block else []
         before = [f'CREATE TABLE "{name}" ();' for name in made]
         # A statement alone is none in a transaction to squawk; Alembic's version row is always another.
         before += [] if in_block else ["SELECT 1;"]

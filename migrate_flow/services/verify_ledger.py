@@ -149,8 +149,7 @@ class _Check:
         else:
             self._links(entry, found)
             self._authority(entry, shown.key, found)
-            if entry.kind in _STORING:
-                self._bring(entry)
+            self._bring(entry)
         if self.history.seq != seq or self.history.hash != stored:  # it was not taken in
             self.history.hashes[seq] = stored
         self.count += 1
@@ -179,12 +178,16 @@ class _Check:
                 found.append(f"it does not count: {said.flaw}")
 
     def _bring(self, entry: Entry) -> None:
-        """Note the artifacts that an entry brings: its files, and SQL that was rendered from them."""
+        """Note the artifacts that an entry brings: its files, SQL that was rendered from them, reports of checks."""
         try:
-            found = [subject["digest"]["sha256"] for subject in entry.document["subject"]]
+            files = entry.document["subject"] if entry.kind in _STORING else ()
+            found = [subject["digest"]["sha256"] for subject in files]
             for rendered in entry.predicate.get("sql", {}).values():
                 ways = [way for way in ("upgrade", "downgrade") if way in rendered]
                 found += [rendered[way].removeprefix("sha256:") for way in ways]
+            checks = [entry.predicate.get("lint", {}), *entry.predicate.get("rehearsals", ())]
+            stored = [*(check.get("report", "") for check in checks), entry.predicate.get("schema", {}).get("snapshot")]
+            found += [digest.removeprefix("sha256:") for digest in stored if digest]
         except (KeyError, TypeError, AttributeError):
             return  # the fold has a word for an entry like that
         for digest in found:

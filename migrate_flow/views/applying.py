@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
@@ -11,7 +11,9 @@ from migrate_flow.services.adopt import Adopted
 from migrate_flow.services.attempt import Ran
 from migrate_flow.services.recover import Recovered
 from migrate_flow.services.run import Report
+from migrate_flow.services.schema import difference_fields
 from migrate_flow.views import verdicts
+from migrate_flow.views.drifting import difference_blocks
 
 _TONES = {
     Outcome.APPLIED: Tone.GOOD,
@@ -59,6 +61,9 @@ def _step(step: PlannedStep, outcome: Outcome, duration_s: float | None = None) 
         "sql": step.sql,
         "sql_note": step.sql_note,
         "risks": list(step.risks),
+        "locks": [
+            {"relation": lock.relation, "mode": lock.mode, "rows": step.rows.get(lock.relation)} for lock in step.locks
+        ],
         "duration_s": duration_s,
     }
 
@@ -104,14 +109,21 @@ def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -
     blocks += [Line(f"! {change}", Tone.WARN, 1) for change in step.changes]
     if full:
         blocks += verdicts.everything(own)
-        blocks.append(
-            Code(step.sql or "(no SQL)", "sql")
-            if step.sql is not None
-            else Line(f"SQL: {step.sql_note}", Tone.FAINT, 1)
-        )
+        blocks += [_lock(step, mode) for mode in sorted({lock.mode for lock in step.locks})]
+        if step.sql_note:
+            blocks.append(Line(f"SQL: {step.sql_note}", Tone.FAINT, 1))
+        if step.sql is not None:
+            blocks.append(Code(step.sql or "(no SQL)", "sql"))
     else:
         blocks += verdicts.blockers(own)
     return blocks
+
+
+def _lock(step: PlannedStep, mode: str) -> Line:
+    """Such as ``locks until it commits: AccessExclusiveLock on public.users (about 1,200,000 rows)``."""
+    tables = [lock.relation for lock in step.locks if lock.mode == mode]
+    said = [f"{name} (about {step.rows[name]:,} rows)" if name in step.rows else name for name in tables]
+    return Line(f"locks until it commits: {mode} on {', '.join(said)}", Tone.WARN, 1)
 
 
 def executed(report: Report, name: str) -> Document:
@@ -125,6 +137,7 @@ def executed(report: Report, name: str) -> Document:
                 "left": list(ran.left),
                 "attempt": ran.attempt or None,
                 "tries": ran.tries,
+                "compared": [one.fields() for one in ran.unlike],
             }
             for ran in report.ran
         ],
@@ -143,6 +156,7 @@ def _executed_blocks(report: Report) -> list[Block]:
     for item in report.ran:
         blocks += _ran_blocks(item)
     done = sum(item.outcome in DONE for item in report.ran)
+    blocks += [block for item in report.ran for block in _beside(environment, item)]
     blocks += [Line(""), *_closing(report, environment, done)]
     return blocks
 
@@ -158,6 +172,18 @@ def _ran_blocks(item: Ran) -> list[Block]:
     if item.outcome is Outcome.BLOCKED:
         blocks += verdicts.blockers(item.step.decision, 2)
     return blocks
+
+
+def _beside(environment: str, item: Ran) -> Iterator[Block]:
+    """The same schema in every environment: said where it is so, and where it is not."""
+    for one in item.unlike:
+        if one.equal:
+            yield Line(f"the same schema as in {one.environment}", Tone.GOOD, 1)
+        elif one.unknown:
+            yield Line(f"not compared with {one.environment}: {one.unknown}", Tone.WARN, 1)
+        else:
+            yield Line(f"not the schema of {one.environment}, which stands at the same revisions:", Tone.BAD, 1)
+            yield from difference_blocks(one.differences, one.environment, environment, 2)
 
 
 def _closing(report: Report, environment: str, done: int) -> list[Block]:
@@ -216,6 +242,7 @@ def adopted(report: Adopted) -> Document:
         "out_of_band": list(report.out_of_band),
         "gone": list(report.gone),
         "seq": report.seq,
+        "differences": difference_fields(report.differences),
     }
     return Document("adopt", data, tuple(_adopted_blocks(report)))
 
@@ -233,6 +260,9 @@ def _adopted_blocks(report: Adopted) -> list[Block]:
     if report.out_of_band:
         names = ", ".join(report.out_of_band)
         blocks.append(Line(f"out of band: {names}: they came there outside the flow, and are marked so", Tone.WARN, 1))
+    if report.differences:
+        blocks.append(Line("its schema is not what was recorded before, and is taken as it is:", Tone.WARN, 1))
+        blocks += difference_blocks(report.differences, "before", "now", 2)
     if report.gone:
         blocks.append(Line(f"gone: {', '.join(report.gone)}: no longer applied there", Tone.WARN, 1))
     return blocks

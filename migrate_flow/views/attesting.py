@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
@@ -12,8 +12,10 @@ from migrate_flow.core.fields import malformed
 from migrate_flow.core.standing import State
 from migrate_flow.services.detached import Detached
 from migrate_flow.services.review import Attested
-from migrate_flow.services.self_review import SelfReviewed
+from migrate_flow.services.self_review import Examined, SelfReviewed
 from migrate_flow.services.track import Tracked
+from migrate_flow.views.checking import check_values, lint_blocks
+from migrate_flow.views.rehearsing import rehearsal_blocks
 
 
 def new(made: Tracked) -> Document:
@@ -42,29 +44,56 @@ def _notices(notices: Iterable[str]) -> list[Block]:
     return [Line(f"! {notice}", Tone.WARN) for notice in notices]
 
 
-def self_reviewed(done: SelfReviewed) -> Document:
+def self_reviewed(examined: Examined, done: SelfReviewed | None = None) -> Document:
+    """done: None where the checks refuse it; seq is null then, and nothing was recorded."""
+    checked = check_values(examined.checked)
     data = {
-        "revision": done.revision,
-        "seq": done.seq,
-        "digest": done.manifest,
-        "risks": list(done.risks),
+        "revision": examined.revision,
+        "seq": done.seq if done else None,
+        "digest": examined.manifest.digest,
+        "risks": list(done.risks) if done else [],
         "sql": {
             dialect: {"upgrade": sql.upgrade, "downgrade": sql.downgrade, "problem": sql.problem}
-            for dialect, sql in done.sql.items()
+            for dialect, sql in (done.sql.items() if done else ())
         },
-        "notices": list(done.notices),
+        "notices": list(examined.authors.notices),
+        "findings": checked["findings"],
+        "rehearsals": checked["rehearsals"],
+        "known": [{"seq": one.seq, "dialect": one.dialect, "grade": one.grade, "by": one.by} for one in examined.known],
     }
-    blocks = _notices(done.notices)
-    blocks.append(Line(f"{done.revision} self-reviewed (entry {done.seq})", Tone.GOOD))
-    if done.again:
+    blocks = [*_notices(examined.authors.notices), *_checked(examined)]
+    blocks += _self_reviewed(examined, done) if done else _refused(examined)
+    return Document("self-review", data, tuple(blocks))
+
+
+def _checked(examined: Examined) -> Iterator[Block]:
+    yield from lint_blocks(examined.checked.linted)
+    if examined.checked.rehearsed.rehearsals:
+        yield from rehearsal_blocks(examined.checked.rehearsed)
+    for one in examined.known:
+        yield Line(f"rehearsed on {one.server} by {one.by}: {one.grade} (entry {one.seq})", Tone.GOOD)
+
+
+def _self_reviewed(examined: Examined, done: SelfReviewed) -> list[Block]:
+    blocks: list[Block] = [Line(f"{examined.revision} self-reviewed (entry {done.seq})", Tone.GOOD)]
+    if examined.again:
         blocks.append(Line("these bytes were self-reviewed before", Tone.FAINT, 1))
     if done.risks:
         blocks.append(Line(f"risks: {', '.join(done.risks)}", Tone.WARN, 1))
     for dialect, sql in done.sql.items():
         stored = "SQL stored for the reviewers" if not sql.problem else f"no SQL: {sql.problem}"
         blocks.append(Line(f"{dialect}: {stored}", Tone.FAINT, 1))
-    blocks.append(Line(f"next: ask a peer for migrate-flow review {done.revision}"))
-    return Document("self-review", data, tuple(blocks))
+    blocks.append(Line(f"next: ask a peer for migrate-flow review {examined.revision}"))
+    return blocks
+
+
+def _refused(examined: Examined) -> list[Block]:
+    again = f"migrate-flow self-review {examined.revision}"
+    return [
+        Line(""),
+        Line(f"{examined.revision} is not self-reviewed: nothing was recorded", Tone.BAD),
+        Line(f"next: mend what is marked error or NO above (or waive it, with a reason, in the script), then {again}"),
+    ]
 
 
 def attested(done: Attested, name: str) -> Document:

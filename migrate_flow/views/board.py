@@ -11,9 +11,12 @@ from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.core.text import shortened
 from migrate_flow.services.inbox import Inbox
+from migrate_flow.services.schema import difference_fields
 from migrate_flow.services.show import Shown
 from migrate_flow.services.status import Board, Row
 from migrate_flow.views import attempts
+from migrate_flow.views.drifting import changes
+from migrate_flow.views.rehearsing import evidence_blocks, evidence_values
 
 _STATE_TONES = {
     State.APPROVED: Tone.GOOD,
@@ -143,6 +146,13 @@ def show(shown: Shown) -> Document:
         "changes": list(shown.changes),
         "notices": list(shown.notices),
         "sql": sql,
+        "evidence": evidence_values(shown.evidence),
+        "changed": {
+            name: {"differences": [], "reason": found}
+            if isinstance(found, str)
+            else {"differences": difference_fields(found), "reason": None}
+            for name, found in shown.changed.items()
+        },
         "uncounted": [{"seq": said.seq, "by": said.actor, "reason": why} for said, why in row.standing.uncounted],
         "entries": [
             {"seq": e.seq, "kind": e.kind, "at": e.at, "actor": e.actor, "environment": e.environment}
@@ -170,11 +180,19 @@ def _show_blocks(shown: Shown) -> list[Block]:
         blocks += [Line(""), Line("documentation", Tone.STRONG), Code(shown.doc.strip())]
     for dialect, direction, text, note in shown.sql:
         blocks += [Line(""), Line(f"{direction} SQL, {dialect}", Tone.STRONG)]
-        blocks.append(Code(text or "(nothing)", "sql") if text is not None else Line(f"none: {note}", Tone.FAINT, 1))
+        if note:
+            blocks.append(Line(note if text is not None else f"none: {note}", Tone.FAINT, 1))
+        if text is not None:
+            blocks.append(Code(text or "(nothing)", "sql"))
     if not any(text is not None for _d, _w, text, _n in shown.sql) and shown.source:
         blocks += [Line(""), Line("script", Tone.STRONG), Code(shown.source, "python")]
+    blocks += evidence_blocks(shown.evidence)
     blocks += _said(row.standing)
     blocks += [Line(""), Line("applied", Tone.STRONG), *_application_lines(row.applied)]
+    if shown.changed:
+        blocks += [Line(""), Line("what it changed in the schema", Tone.STRONG)]
+    for name, found in shown.changed.items():
+        blocks += [Line(f"{name}: {found}", Tone.FAINT, 1)] if isinstance(found, str) else changes(name, found)
     if shown.entries:
         blocks += [Line(""), Line("entries", Tone.STRONG)]
         blocks += [Line(f"{e.seq:>4}  {e.at[:19]}Z  {e.kind}  {e.actor}", indent=1) for e in shown.entries]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
 from migrate_flow.core.finding import Finding, Severity
-from migrate_flow.services.check import Checked
+from migrate_flow.services.evidence import Checked, Recorded
 from migrate_flow.services.explain import Explained
 from migrate_flow.services.lint import Linted
 from migrate_flow.views.rehearsing import rehearsal_blocks, rehearsal_values
@@ -20,10 +20,27 @@ def lint(report: Linted) -> Document:
     return Document("lint", lint_values(report), tuple(lint_blocks(report)))
 
 
-def check(report: Checked) -> Document:
-    data = {**lint_values(report.linted), "rehearsals": rehearsal_values(report.rehearsed)}
-    blocks = (*lint_blocks(report.linted), Line(""), *rehearsal_blocks(report.rehearsed))
-    return Document("check", data, blocks)
+def check(report: Checked, recorded: Iterable[Recorded] | None = None) -> Document:
+    """recorded: the entries that hold it, None where none was asked for."""
+    data = check_values(report)
+    blocks = [*check_blocks(report)]
+    if recorded is not None:
+        data["recorded"] = [{"revision": one.revision, "seq": one.seq, "again": one.again} for one in recorded]
+        blocks += [
+            Line(f"{one.revision}: {'entry %d says the same' if one.again else 'recorded as entry %d'}" % one.seq)
+            for one in recorded
+        ]
+    return Document("check", data, tuple(blocks))
+
+
+def check_values(report: Checked) -> dict[str, Any]:
+    return {**lint_values(report.linted), "rehearsals": rehearsal_values(report.rehearsed)}
+
+
+def check_blocks(report: Checked) -> Iterator[Block]:
+    yield from lint_blocks(report.linted)
+    yield Line("")
+    yield from rehearsal_blocks(report.rehearsed)
 
 
 def lint_values(report: Linted) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
+from migrate_flow.core.evidence import Evidence
 from migrate_flow.core.rehearsal import Grade, Rehearsal
 from migrate_flow.services.rehearse import Rehearsed
 
@@ -47,6 +48,7 @@ def _values(one: Rehearsal) -> dict[str, Any]:
         ],
         "notes": list(one.notes),
         "error": one.error or None,
+        "lost": list(one.lost),
         "locks": [{"relation": k.relation, "mode": k.mode, "seconds": k.seconds} for k in one.locks],
         "statements": {
             direction: [{"sql": s.text, "line": s.line, "seconds": s.seconds} for s in said]
@@ -78,6 +80,42 @@ def rehearsal_blocks(report: Rehearsed) -> Iterator[Block]:
     good = sum(one.ok or one.revision in accepted for one in rehearsals)
     tone = Tone.GOOD if good == len(rehearsals) else Tone.BAD
     yield Line(f"{good} of {len(rehearsals)} can be undone", tone)
+
+
+def evidence_values(found: Evidence) -> dict[str, Any]:
+    """What entries hold of checks."""
+    return {
+        "lint": [
+            {
+                "seq": one.seq, "by": one.by, "at": one.at, "rule_set": one.rule_set, "squawk": one.squawk or None,
+                "errors": one.errors, "warnings": one.warnings, "waived": one.waived,
+            }
+            for one in found.lint
+        ],
+        "rehearsals": [
+            {
+                "seq": one.seq, "by": one.by, "at": one.at, "dialect": one.dialect, "server": one.server,
+                "grade": one.grade or None, "lost": list(one.lost), "error": one.error or None,
+            }
+            for one in found.rehearsals
+        ],
+    }  # fmt: skip
+
+
+def evidence_blocks(found: Evidence) -> Iterator[Block]:
+    if not (found.lint or found.rehearsals):
+        return
+    yield Line("")
+    yield Line("checks", Tone.STRONG)
+    for one in found.newest_lint():
+        counts = f"{one.errors} errors, {one.warnings} warnings, {one.waived} waived"
+        text = f"lint: {counts}, by the rules {one.rule_set} ({one.by}, entry {one.seq})"
+        yield Line(text, Tone.BAD if one.errors else Tone.GOOD, 1)
+    for dialect in dict.fromkeys(one.dialect for one in found.rehearsals):
+        for ran in found.newest_rehearsals(dialect):
+            lost = f", drops {', '.join(ran.lost)}" if ran.lost else ""
+            text = f"rehearsed on {ran.server}: {ran.grade or ran.error or 'failed'}{lost} ({ran.by}, entry {ran.seq})"
+            yield Line(text, Tone.GOOD if ran.grade == Grade.LOSSLESS else Tone.WARN if ran.undone else Tone.BAD, 1)
 
 
 def _details(one: Rehearsal) -> Iterator[Block]:

@@ -16,6 +16,7 @@ ROLES = {
 }
 OUTSIDER = "mallory"
 Text = tuple[int, int]  # a script's bytes: what it does, how that is commented
+Below = frozenset[tuple[str, int]]  # what each ancestor does
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Rules:
 
 @dataclass
 class Script:
-    """said: (who, "approve", "request-changes" or the role approved in, of which bytes), in order."""
+    """said: (who, "approve", "request-changes" or the role approved in, of which bytes), in order. rehearsed: which
+    bytes, on what."""
 
     parents: tuple[str, ...]
     text: Text = (0, 0)
@@ -37,6 +39,7 @@ class Script:
     authors: set[str] = field(default_factory=set)
     vouched: Text | None = None
     said: list[tuple[str, str, Text]] = field(default_factory=list)
+    rehearsed: set[tuple[Text, Below]] = field(default_factory=set)
 
 
 @dataclass
@@ -135,7 +138,23 @@ class Model:
             return self.scripts[revision].tracked
         came = self.stands[UPSTREAM[environment]].get(revision)
         same = came is not None and came[0] == self.scripts[revision].text[0]
-        return same and self.state(revision) == "approved"
+        text = self.scripts[revision].text
+        rehearsed = {(text, self.on(revision, environment)), (text, self.on(revision))} & self.scripts[
+            revision
+        ].rehearsed
+        return same and bool(rehearsed) and self.state(revision) == "approved"
+
+    def on(self, revision: str, environment: str = "") -> Below:
+        """What its ancestors do: as they stand there, else as their scripts are now."""
+        there = self.stands[environment] if environment else {}
+        above = self.below({revision}) - {revision}
+        return frozenset((name, there.get(name, self.scripts[name].text)[0]) for name in above)
+
+    def vouches(self, revision: str) -> None:
+        """A self-review, which rehearses."""
+        script = self.scripts[revision]
+        script.vouched = script.text
+        script.rehearsed.add((script.text, self.on(revision)))
 
     def forks(self, environment: str, to: str) -> bool:
         """Whether "head" is ambiguous, or the environment would come to stand on two heads."""

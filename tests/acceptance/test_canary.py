@@ -28,7 +28,7 @@ from tests.acceptance import canary_shop
 from tests.acceptance.canary_shop import INI, LIBPQ, PENDING, CanaryShop, ledger_url, private_key, url
 from tests.acceptance.conftest import Terminal
 from tests.faults.place import wait_until
-from tests.support.alembic_projects import ADA, CARLA, edit, make_project, write_script
+from tests.support.alembic_projects import ADA, CARLA, edit, make_project, table, write_script
 from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 from tests.support.shell import Shell
@@ -321,7 +321,7 @@ def test_the_process_that_renders_sql_gets_no_secret(shop: CanaryShop) -> None:
         "aaaa08",
         PENDING,
         imports="import time",
-        upgrade="time.sleep(60)",
+        upgrade=f"if op.get_context().as_sql:\n    time.sleep(60)\n{table('t_aaaa08')}",
     )
     try:
         shop.shell.flow("track", "aaaa08", actor=ADA)

@@ -202,10 +202,11 @@ def test_alembic_by_hand_is_noticed(shell: Shell):
     shell.flow("track")
 
     plan = shell.json("plan", "--env", "dev", code=1)
-    (verdict,) = [verdict for verdict in plan["gates"] if not verdict["passed"]]
-    assert verdict["gate"] == "target-identified"
-    assert NEW in verdict["reason"]
-    assert verdict["hint"] == "migrate-flow adopt --env dev -m WHY"
+    found = {verdict["gate"]: verdict for verdict in plan["gates"] if not verdict["passed"]}
+    assert set(found) == {"target-identified", "drift-free"}
+    assert NEW in found["target-identified"]["reason"]
+    assert "added table by_hand" in found["drift-free"]["reason"]
+    assert {verdict["hint"] for verdict in found.values()} == {"migrate-flow adopt --env dev -m WHY"}
     shell.flow("apply", "--env", "dev", code=1)
     assert databases.heads(url(shell)) == [NEW]
 

@@ -27,7 +27,7 @@ from tests.acceptance.conftest import Terminal
 from tests.support import proof
 
 MALLORY = "mallory@example.com"
-UNREVIEWED = {"self-reviewed", "content-unchanged", "peer-reviewed", "approved"}
+UNREVIEWED = {"self-reviewed", "content-unchanged", "lint-clean", "rehearsed", "peer-reviewed", "approved"}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

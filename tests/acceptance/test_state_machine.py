@@ -135,7 +135,7 @@ class Flow(RuleBasedStateMachine):
             case "self-review":
                 legal = self.model.acts(who) and script.tracked
                 if self.attest(legal, "migration.self-reviewed", who, "self-review", revision):
-                    script.vouched = script.text
+                    self.model.vouches(revision)
                     script.authors.add(who)
             case "approve" | "request-changes":
                 legal = self.model.may_review(who, revision, word)

@@ -91,6 +91,7 @@ def test_every_blocker_at_once_with_who_and_hint(project: Project) -> None:
     failed = {verdict["gate"] for verdict in step["gates"] if not verdict["passed"]}
     assert failed == {
         "tracked", "self-reviewed", "content-unchanged", "peer-reviewed", "approved", "upstream-applied",
+        "lint-clean", "rehearsed",
     }  # fmt: skip
     for verdict in step["gates"]:
         assert set(verdict) >= {"gate", "passed", "reason", "hint", "who"}

@@ -33,6 +33,7 @@ from tests.support.builders import (
     REV,
     Scribe,
     digest,
+    evidence,
     facts,
     files_of,
     opened,
@@ -67,7 +68,7 @@ def attempt(env: str, **more: Any) -> dict[str, Any]:
 
 
 WAY = {
-    "self-review": Step(ADA, Kind.SELF_REVIEWED, about()),
+    "self-review": Step(ADA, Kind.SELF_REVIEWED, about(**evidence())),
     "review": Step(BOB, Kind.REVIEWED, about(verdict="approve")),
     "approval": Step(CY, Kind.APPROVED, about(role="backend-lead")),
     "dev intent": Step(ADA, Kind.APPLY_INTENDED, attempt("dev", from_heads=[])),

@@ -29,7 +29,8 @@ HELPER = "WORD = 'approved'\n"
 UPGRADE = table("t_aaaa01") + "\nop.execute(f\"INSERT INTO t_aaaa01 VALUES (1, '{words.WORD}')\")"
 # What the migration leaves, as it was reviewed.
 RIGHT = {"t_aaaa01": ["{'id': 1, 'text': 'approved'}"]}
-CAUGHT = ["self-reviewed", "content-unchanged", "peer-reviewed", "approved"]  # where the bytes are others
+# where the bytes are others
+CAUGHT = ["self-reviewed", "content-unchanged", "lint-clean", "rehearsed", "peer-reviewed", "approved"]
 
 
 Flaws = Mapping[int, str]  # position of an entry -> why it does not count, a pattern

@@ -309,6 +309,7 @@ def test_an_address_that_only_git_names_is_nobody_s(released: Siege) -> None:
     released.shell.flow("track", actor=ADA)
     released.shell.flow("apply", "--env", "dev", actor=ADA)
     repository.commit("stranger@example.org", "from far away")
+    released.shell.flow("check", "aaaa02", "--record", actor=DAN)
     released.forger.attests(ADA, "migration.self-reviewed", "aaaa02", sql={})
     released.forger.attests(BOB, "migration.reviewed", "aaaa02", verdict="approve")
     released.forger.attests(CY, "migration.approved", "aaaa02", role="backend-lead")

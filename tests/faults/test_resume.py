@@ -91,7 +91,7 @@ def test_a_block_that_fails_first_left_nothing(place: Place) -> None:
 @pytest.mark.on(POSTGRESQL)
 @pytest.mark.fault("N04")
 def test_a_function_of_unknown_effect_in_a_block_stays_in_doubt(place: Place) -> None:
-    place.execute(
+    place.prepared(
         "CREATE FUNCTION fill() RETURNS int LANGUAGE sql AS 'INSERT INTO t_aaaa01 VALUES (7, ''x'') RETURNING id'"
     )
     place.second(BLOCK.format("SELECT fill()") + "\n1 / 0")

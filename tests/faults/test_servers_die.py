@@ -126,7 +126,7 @@ op.execute("INSERT INTO t_aaaa01 VALUES (2, 'two')")
 @pytest.mark.fault("F42")
 def test_the_victim_of_a_deadlock(place: Place) -> None:
     """Rolled back, and tried again from its beginning: the row is there once."""
-    place.execute("CREATE TABLE other (n int)", "INSERT INTO other VALUES (1), (2), (3), (4), (5), (6), (7), (8)")
+    place.prepared("CREATE TABLE other (n int)", "INSERT INTO other VALUES (1), (2), (3), (4), (5), (6), (7), (8)")
     place.second(DEADLOCK)
     folder = place.shell.folder
 
@@ -218,12 +218,12 @@ def test_the_disk_of_postgresql_is_full(place: Place, disk: Path, postgres: Post
     postgres.execute("DROP TABLESPACE IF EXISTS small")
     postgres.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
     try:
-        place.execute("CREATE TABLE big (text text) TABLESPACE small", "INSERT INTO big VALUES (repeat('x', 1000))")
+        place.prepared("CREATE TABLE big (text text) TABLESPACE small", "INSERT INTO big VALUES (repeat('x', 1000))")
         place.second(f"{ROW}\nfor _ in range(14):\n    {MANY}")
         (step,) = place.apply(code=3)["steps"]
         assert "No space left on device" in step["error"]
         assert place.count("big") == 1
-        place.execute("DROP TABLE big")
+        place.prepared("DROP TABLE big")
         place.as_before()
         place.second(ROW)
         place.apply()
@@ -238,7 +238,7 @@ def test_the_disk_of_postgresql_is_full(place: Place, disk: Path, postgres: Post
 @pytest.mark.fault("F44")
 def test_the_disk_of_mariadb_is_full(place: Place, disk: Path) -> None:
     _own(disk)
-    place.execute(
+    place.prepared(
         f"CREATE TABLE big (text text) DATA DIRECTORY = '{disk}'", "INSERT INTO big VALUES (repeat('x', 1000))"
     )
     try:
@@ -247,7 +247,7 @@ def test_the_disk_of_mariadb_is_full(place: Place, disk: Path) -> None:
         assert "full" in step["error"]
         assert place.count("big") == 1
     finally:
-        place.execute("DROP TABLE big")
+        place.prepared("DROP TABLE big")
     place.as_before()
     place.second(ROW)
     place.apply()

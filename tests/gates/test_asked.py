@@ -20,7 +20,7 @@ from tests.support.builders import OTHER_BYTES, approved, facts, opened
 RULES = EnvironmentRules("dev", "sqlite", Level.CREATED)
 ALWAYS = {
     *("tracked", "ancestors-applied", "single-head", "policy-current", "signatures-valid"),
-    *("applier-allowed", "target-identified", "no-open-attempt"),
+    *("applier-allowed", "target-identified", "no-open-attempt", "drift-free"),
 }
 WINDOWS = (parse_window("mon 09:00-10:00 UTC"),)
 
@@ -32,7 +32,7 @@ def names(rules: EnvironmentRules, scope: Scope | None = None) -> set[str]:
 def test_each_level_asks_for_more() -> None:
     seen = [names(replace(RULES, requires=level)) for level in Level]
     assert seen[0] == ALWAYS
-    assert seen[1] - seen[0] == {"self-reviewed", "content-unchanged"}
+    assert seen[1] - seen[0] == {"self-reviewed", "content-unchanged", "lint-clean", "rehearsed"}
     assert seen[2] - seen[1] == {"peer-reviewed"}
     assert seen[3] - seen[2] == {"approved"}
     assert seen[0] < seen[1] < seen[2] < seen[3]
@@ -56,7 +56,7 @@ def test_what_is_configured_is_asked_at_every_level(level: Level, key: str, valu
 def test_gates_are_about_the_migration_or_about_the_target() -> None:
     rules = replace(RULES, requires=Level.APPROVED, upstream=("dev",), soak=parse_duration("1h"), windows=WINDOWS)
     target = names(rules, Scope.TARGET)
-    assert target == {"policy-current", "applier-allowed", "target-identified", "no-open-attempt"}
+    assert target == {"policy-current", "applier-allowed", "target-identified", "no-open-attempt", "drift-free"}
     assert target | names(rules, Scope.MIGRATION) == names(rules)
     down = {gate.name for gate in asked(rules, direction=Direction.DOWNGRADE)}
     assert down - names(rules) == {"reversible", "downstream-rolled-back"}
@@ -77,7 +77,7 @@ def test_all_gates_answer_and_not_only_the_first_that_fails() -> None:
     decision = judge(facts(opened(), upstream={"staging": None}, actor=""))
     assert {verdict.gate for verdict in decision.blockers} == {
         *("tracked", "self-reviewed", "content-unchanged", "peer-reviewed", "approved"),
-        *("upstream-applied", "applier-allowed"),
+        *("upstream-applied", "applier-allowed", "lint-clean", "rehearsed"),
     }
 
 
@@ -86,6 +86,7 @@ def test_each_gate_is_asked_by_itself() -> None:
     decision = judge(facts(approved(), manifest=OTHER_BYTES))
     assert {verdict.gate for verdict in decision.blockers} == {
         *("self-reviewed", "content-unchanged", "peer-reviewed", "approved", "upstream-applied"),
+        *("lint-clean", "rehearsed"),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from migrate_flow.bootstrap.wiring import lint_project
-from migrate_flow.lint.script import Direction, Sql
+from migrate_flow.lint.recorded import SentSql
 from migrate_flow.services.lint import Asked, run
 from tests.support.project import Project, alembic_project
 
@@ -23,7 +23,7 @@ def test_squawk_sees_what_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     alembic_project(tmp_path)
     (tmp_path / "migrate-flow.toml").write_text(CONFIG)
-    add = 'op.add_column("t", sa.Column("c", sa.CHAR(3)))'
+    add = 'op.execute("ALTER TABLE t ADD COLUMN c " + str(sa.CHAR(3)))'
     path = Project(tmp_path).script("aaaa", upgrade=add)
     line = path.read_text().splitlines().index(f"    {add}") + 1
     project = lint_project(tmp_path / "migrate-flow.toml", squawk=True)
@@ -33,5 +33,5 @@ def test_squawk_sees_what_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return [(f.rule, f.line) for f in run(project, asked).findings if f.rule.startswith("squawk/")]
 
     assert said(asked) == []
-    sent = (Sql("ALTER TABLE t\nADD COLUMN c CHAR(3)", Direction.UPGRADE, line),)
+    sent = (SentSql("ALTER TABLE t\nADD COLUMN c CHAR(3)", line),)
     assert said(replace(asked, sent={"aaaa": sent})) == [("squawk/ban-char-field", line)]

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from migrate_flow.core import canonical
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject, format_time, project, statement
+from migrate_flow.core.evidence import ancestry, evidence_of
 from migrate_flow.core.facts import Facts, Identity, Observation, PolicyFile
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
@@ -66,6 +67,22 @@ def files_of(manifest: str) -> list[Subject]:
 
 
 MANIFEST, OTHER_BYTES = digest("as reviewed"), digest("edited since")
+
+
+def linted(errors: int = 0, rule_set: str = "1:aaaa", **more: Any) -> dict[str, Any]:
+    """The field ``lint``."""
+    return {"rule_set": rule_set, "errors": errors, "warnings": 0, "waived": 0, **more}
+
+
+def rehearsal(grade: str = "lossless", server: str = "SQLite 3.40.1", **more: Any) -> dict[str, Any]:
+    """One of the field ``rehearsals``, of a script without ancestors."""
+    fields = {"dialect": "sqlite", "server": server, "ancestry": ancestry({}), "grade": grade, "upgrade": True}
+    return fields | more
+
+
+def evidence() -> dict[str, Any]:
+    """The fields of checks that found nothing."""
+    return {"lint": linted(), "rehearsals": [rehearsal()]}
 
 
 @cache
@@ -225,8 +242,12 @@ class Scribe:
     def created(self, by: str = ADA, manifest: str = MANIFEST, **more: Any) -> Entry:
         return self.attests(by, Kind.MIGRATION_CREATED, manifest, **more)
 
+    def checked(self, by: str = ADA, manifest: str = MANIFEST, **more: Any) -> Entry:
+        return self.attests(by, Kind.CHECKED, manifest, **more)
+
     def self_reviewed(self, by: str = ADA, manifest: str = MANIFEST, **more: Any) -> Entry:
-        return self.attests(by, Kind.SELF_REVIEWED, manifest, **more)
+        """With evidence that nothing was found."""
+        return self.attests(by, Kind.SELF_REVIEWED, manifest, **evidence() | more)
 
     def reviewed(self, by: str = BOB, verdict: str = "approve", manifest: str = MANIFEST, **more: Any) -> Entry:
         return self.attests(by, Kind.REVIEWED, manifest, verdict=verdict, **more)
@@ -326,5 +347,7 @@ def facts(
         "observation": seen,
         "target": targets.get(row.uuid) if row else None,
         "upstream": {name: history.environment(name).latest(REV) for name in rules.upstream},
+        "evidence": evidence_of(history.record(REV), manifest),
+        "ancestries": (ancestry({}),),
     }
     return Facts(**default | only)

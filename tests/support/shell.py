@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.canary import CANARIES
-from tests.support.warm import Server
+from tests.support.warm import VARIABLE, Server
 
 TIMEOUT_S = 280  # a little less than a test may take
 TRACEBACK = "Traceback (most recent call last)"
@@ -44,7 +44,7 @@ class Shell:
 
     state: the folder in the home where programs keep what they saw. warm: where processes are forked from; None
     starts a fresh interpreter each time. pycache: where byte code goes (without any, a process that finds none in the
-    environment compiles every library for seconds).
+    environment compiles every library for seconds). checked: whether `self-review` runs its checks, see `unchecked`.
     """
 
     folder: Path
@@ -53,6 +53,7 @@ class Shell:
     warm: Server | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     state: str = "state"
+    checked: bool = False
 
     def flow(self, *words: str, actor: str = "", code: int | None = 0, given: str = "") -> Done:
         """Run ``migrate-flow WORDS``; actor: for ``--as``. code: None for any. given: standard input, which is never a
@@ -107,6 +108,7 @@ class Shell:
             "LANG": "C.UTF-8",
             "PYTHONPYCACHEPREFIX": str(self.pycache),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+            **({} if self.checked else {VARIABLE: "1"}),
             **self.environ,
         }
 

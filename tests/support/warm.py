@@ -40,6 +40,7 @@ LIBRARIES = (
     "typer._adapters", "unicodedata",
 )  # fmt: skip
 HEADER = 4
+VARIABLE = "TESTS_UNCHECKED"  # see tests/support/unchecked.py
 
 
 class Server:
@@ -130,6 +131,7 @@ def _serve(connection: socket.socket) -> dict[str, Any] | None:
 def _import_all() -> None:
     for name in (*LIBRARIES, *_ours()):
         importlib.import_module(name)
+    _unchecked()
 
 
 def _ours() -> Iterator[str]:
@@ -155,6 +157,8 @@ def _become(request: dict[str, Any]) -> None:
     sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
     sys.path[0] = request["folder"]
     sys.argv[:] = request["words"]
+    if VARIABLE in os.environ and request["words"][0] == "migrate_flow":
+        _unchecked().put_in_place()
     try:
         runpy.run_module(request["words"][0], run_name="__main__", alter_sys=True)
     except SystemExit as end:
@@ -162,6 +166,15 @@ def _become(request: dict[str, Any]) -> None:
             raise
         _leave(end.code or 0)
     _leave(0)
+
+
+def _unchecked() -> Any:
+    """The module, in this checkout, wherever the command runs."""
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    try:
+        return importlib.import_module("tests.support.unchecked")
+    finally:
+        del sys.path[0]
 
 
 def _leave(code: int) -> NoReturn:

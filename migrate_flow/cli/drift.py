@@ -1,0 +1,56 @@
+"""`drift`, `drift accept`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from migrate_flow.cli.options import As, Env, Format, Output, Why
+from migrate_flow.cli.output import emit
+from migrate_flow.cli.session import workspace
+
+group = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="The live schema against the one last recorded. Exit 1 where they differ, or where that can't be told.",
+)
+
+
+@group.callback()
+def drift(
+    ctx: typer.Context,
+    env: Annotated[str, typer.Option("--env", metavar="ENV", help="The environment's name. Default: all.")] = "",
+    actor: As = "",
+    format_name: Format = "table",
+    output: Output = None,
+) -> None:
+    if ctx.invoked_subcommand:
+        return
+    from migrate_flow.services import drift as service
+    from migrate_flow.views import drifting
+
+    found = service.drift(workspace(ctx, actor, format_name), [env] if env else ())
+    emit(ctx, drifting.drift(found), format_name, output)
+    raise typer.Exit(0 if all(one.clean for one in found) else 1)
+
+
+@group.command()
+def accept(
+    ctx: typer.Context,
+    env: Env,
+    why: Why,
+    actor: As = "",
+    format_name: Format = "table",
+    output: Output = None,
+) -> None:
+    """From now on the schema is right as it is; the ledger says who said so, and why."""
+    from migrate_flow.services import drift as service
+    from migrate_flow.views import drifting
+
+    done = service.accept(workspace(ctx, actor, format_name), env, why)
+    emit(ctx, drifting.accepted(done), format_name, output)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="drift")
