@@ -179,14 +179,30 @@ class DatabaseTarget:
                 return self._dialect.activity(connection)
 
     def snapshot(self) -> Snapshot | None:
+        with self._looking() as connection:
+            if connection is None:
+                return None
+            identity = self._dialect.tables.read_identity(connection)
+            return self._dialect.snapshot(connection, _version_tables(identity), rows=True)
+
+    def unchanged(self, rows: str) -> bool:
+        with self._looking() as connection:
+            if connection is None or not rows:
+                return False
+            identity = self._dialect.tables.read_identity(connection)
+            return self._dialect.rows(connection, _version_tables(identity)) == rows
+
+    @contextmanager
+    def _looking(self) -> Iterator[Connection | None]:
+        """A connection that waits for nobody's locks for long; None where there is no database yet."""
         with self._translated():
             engine = self._engine()
             if engine is None:
-                return None
+                yield None
+                return
             with engine.connect() as connection:
                 self._dialect.be_brief(connection)
-                identity = self._dialect.tables.read_identity(connection)
-                return self._dialect.snapshot(connection, _version_tables(identity))
+                yield connection
 
     def guard(self, after: int = 0) -> SeenGuard:
         guard = self._guard()

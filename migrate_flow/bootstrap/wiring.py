@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.bootstrap import ledgers
@@ -16,11 +17,13 @@ from migrate_flow.config.load import Config
 from migrate_flow.git import Git
 from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
-from migrate_flow.services.check import Checks
-from migrate_flow.services.detached import Apart
-from migrate_flow.services.lint import Project
 from migrate_flow.services.ports import Signer, Target
 from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.check import Checks
+    from migrate_flow.services.detached import Apart
+    from migrate_flow.services.lint import Project
 
 
 def now() -> datetime:
@@ -37,7 +40,7 @@ def target(config: Config, environment: str, person: str) -> Target:
         dialect=config.environments[environment].dialect,
         root=config.root,
         person=person,
-        url=lambda: environment_url(config, environment),
+        url=cache(lambda: environment_url(config, environment)),  # it may ask the keyring
     )
 
 
@@ -50,6 +53,7 @@ def lint_project(path: Path | None, *, squawk: bool) -> Project:
 def checks(config: Config, *, squawk: bool = True) -> Checks:
     """The static rules and rehearsals over the scripts of this checkout. Raises ConfigError."""
     from migrate_flow.bootstrap.rehearsals import ScratchRehearser  # half a second, which lint does without
+    from migrate_flow.services.check import Checks
 
     scripts = checkout(config)
     return Checks(_project(config, scripts, squawk=squawk), ScratchRehearser(config, scripts))
@@ -57,6 +61,7 @@ def checks(config: Config, *, squawk: bool = True) -> Checks:
 
 def _project(config: Config, scripts: Checkout, *, squawk: bool) -> Project:
     from migrate_flow import squawk as program
+    from migrate_flow.services.lint import Project
 
     asked = program if squawk else None
     return Project(config, scripts, scripts.source, Git(config.root).since, asked, scripts.settings.file_template)
@@ -106,6 +111,8 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace
 
 def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:
     """What a review needs that is signed away from the ledger, which is not opened. Raises ConfigError."""
+    from migrate_flow.services.detached import Apart
+
     config = load_config(path)
     ring = KeyRing(config.root, asks=asks)
     person = ring.actor(wanted, config.policy)

@@ -24,9 +24,8 @@ def recorded_schema(said: Attestation) -> RecordedSchema | None:
     fields = said.fields.get("schema", {})
     if "fingerprint" not in fields:
         return None
-    return RecordedSchema(
-        said.seq, fields["fingerprint"], fields["snapshot"], fields["normaliser"], fields["server_major"]
-    )
+    tags = fields["normaliser"], fields["server_major"], fields.get("rows", "")
+    return RecordedSchema(said.seq, fields["fingerprint"], fields["snapshot"], *tags)
 
 
 def leave(target: TargetRecord, said: Attestation) -> None:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -45,12 +45,14 @@ class SchemaObject:
 class Snapshot:
     """objects: by key, in order. column_order: the names of columns, by the key of their table; never a difference.
     normaliser: name and version, as in ``postgresql/1``. server_major: what the server calls a major version.
+    rows: the server's digest of what it was made from, empty where none was asked for; no part of the document.
     """
 
     objects: Mapping[str, SchemaObject]
     column_order: Mapping[str, tuple[str, ...]]
     normaliser: str
     server_major: str
+    rows: str = field(default="", compare=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -72,13 +74,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSchema:
-    """A schema as the entry at seq has it. snapshot: digest of the stored one. normaliser, server_major: its tags."""
+    """A schema as the entry at seq has it. snapshot: digest of the stored one. normaliser, server_major: its tags.
+    rows: the server's digest of what it was made from; empty where there is none."""
 
     seq: int
     fingerprint: str
     snapshot: str
     normaliser: str
     server_major: str
+    rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ def snapshot_of(
     *,
     normaliser: str,
     server_major: str,
+    rows: str = "",
 ) -> Snapshot:
     """Objects in any order. Two of the same key (constraints without a name) are numbered, by their definition."""
     found: dict[str, SchemaObject] = {}
@@ -115,7 +120,7 @@ def snapshot_of(
             numbered = SchemaObject(item.kind, f"{item.name} #{n}", item.definition, item.of)
         found[numbered.key] = numbered
     order = {_text(table): tuple(map(_text, columns)) for table, columns in sorted(column_order.items())}
-    return Snapshot(dict(sorted(found.items())), order, normaliser, server_major)
+    return Snapshot(dict(sorted(found.items())), order, normaliser, server_major, rows)
 
 
 def from_document(document: Any) -> Snapshot:

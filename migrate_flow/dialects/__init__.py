@@ -16,9 +16,17 @@ def _all() -> dict[str, Dialect]:
     return {module.DIALECT.name: module.DIALECT for module in modules if hasattr(module, "DIALECT")}
 
 
+def _own_file(name: str) -> Dialect | None:
+    """From the file that has the dialect's name: the drivers' modules of the others take their time."""
+    if name not in {info.name for info in pkgutil.iter_modules(__path__)}:
+        return None
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "DIALECT", None)
+    return found if found is not None and found.name == name else None
+
+
 def dialect_for(name: str, where: str = "") -> Dialect:
     """The dialect of this name. Raises UsageError for one that this version can't run on."""
-    found = _all().get(name)
+    found = _own_file(name) or _all().get(name)
     if found is None:
         known = ", ".join(sorted(_all()))
         raise UsageError(f"{name} is not supported by this version", hint=f"supported: {known}", where=where)

@@ -122,9 +122,17 @@ class Dialect(Protocol):
         """A few names of tables and views that are not ours."""
         ...
 
-    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+    def snapshot(
+        self, connection: Connection, leave_out: frozenset[str] = frozenset(), *, rows: bool = False
+    ) -> Snapshot:
         """The schema as it is, without our own tables. leave_out: Alembic's version tables, ``schema.`` before the
-        name or not. It may run inside a migration's transaction, and leaves the session as it was."""
+        name or not. rows: with what `rows` would give for the very same state. It may run inside a migration's
+        transaction, and leaves the session as it was."""
+        ...
+
+    def rows(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> str:
+        """A digest of all that a snapshot would be made from, in a fraction of the time: equal ones are equal schemas,
+        and unequal ones tell nothing. Empty for a dialect that has none."""
         ...
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:

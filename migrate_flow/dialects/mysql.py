@@ -111,8 +111,13 @@ class Mysql:
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
         return tuple(connection.exec_driver_sql(_FOREIGN_TABLES).scalars())
 
-    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+    def snapshot(
+        self, connection: Connection, leave_out: frozenset[str] = frozenset(), *, rows: bool = False
+    ) -> Snapshot:
         return snapshot_mysql.take(connection, leave_out=leave_out)
+
+    def rows(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> str:
+        return ""
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_mysql.row_counts(connection, leave_out=leave_out)

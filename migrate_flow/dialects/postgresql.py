@@ -102,8 +102,13 @@ class Postgresql:
         rows = connection.exec_driver_sql(_FOREIGN_TABLES)
         return tuple(row[0].removeprefix("public.") for row in rows)
 
-    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
-        return snapshot_postgresql.take(connection, leave_out=leave_out)
+    def snapshot(
+        self, connection: Connection, leave_out: frozenset[str] = frozenset(), *, rows: bool = False
+    ) -> Snapshot:
+        return snapshot_postgresql.take(connection, leave_out=leave_out, rows=rows)
+
+    def rows(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> str:
+        return snapshot_postgresql.rows(connection, leave_out=leave_out)
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_postgresql.row_counts(connection, leave_out=leave_out)

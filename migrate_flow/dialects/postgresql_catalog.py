@@ -2,7 +2,7 @@
 
 Our own schema and the members of extensions are left out here. Numbers of objects (oid) only join one answer to
 another; they never get into a snapshot. Every ``"char"`` is cast, as drivers read it differently, and no text holds a
-per cent sign, which some drivers double. What is sorted here is sorted by bytes: the order of a database's own
+per cent sign, which some drivers double. What is sorted as text is sorted by bytes: the order of a database's own
 collation would make another snapshot of each copy.
 """
 
@@ -97,7 +97,8 @@ FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
     WHERE tgisinternal AND tgenabled <> 'O' AND tgconstraint <> 0 GROUP BY 1
   ) t ON t.tgconstraint = k.oid
 WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0)
-  AND NOT (k.contype = 'c' AND k.coninhcount > 0 AND NOT k.conislocal) AND {OURS}"""
+  AND NOT (k.contype = 'c' AND k.coninhcount > 0 AND NOT k.conislocal) AND {OURS}
+ORDER BY 1"""
 
 # An index that a constraint made is told by the constraint's definition.
 INDEXES = f"""
@@ -112,7 +113,8 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n
     SELECT attrelid, string_agg(attnum || ' ' || attstattarget, ', ' ORDER BY attnum) AS targets
     FROM pg_attribute WHERE attstattarget >= 0 GROUP BY 1
   ) s ON s.attrelid = c.oid
-WHERE {OURS}"""
+WHERE {OURS}
+ORDER BY 1"""
 
 _OF_ALL_TYPES = (
     "oid,typname,typnamespace,typowner,typtype,typrelid,typelem,typarray,typbasetype,typtypmod,typndims,typdefaultbin,"
@@ -139,7 +141,8 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class 
   LEFT JOIN pg_type u ON u.oid = r.rngsubtype LEFT JOIN pg_opclass o ON o.oid = r.rngsubopc
 WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'c' AND c.relkind = 'c' OR t.typtype = 'b' AND t.typelem = 0
     OR NOT t.typisdefined)
-  AND {OURS} AND NOT {is_member("pg_type", "t.oid")}"""
+  AND {OURS} AND NOT {is_member("pg_type", "t.oid")}
+ORDER BY 1"""
 
 
 def _function(column: str) -> str:
@@ -167,7 +170,8 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS schema, p.proname::text AS name, p
       'moving final modifies ' || CASE WHEN g.aggmtransfn::oid <> 0 THEN g.aggmfinalmodify::text END,
       'parallel ' || p.proparallel::text) END AS definition
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_aggregate g ON g.aggfnoid = p.oid
-WHERE {OURS} AND NOT {is_member("pg_proc", "p.oid", "'e', 'i'")}"""
+WHERE {OURS} AND NOT {is_member("pg_proc", "p.oid", "'e', 'i'")}
+ORDER BY 1"""
 
 # What belongs to a table and has a name in it, and statistics, which have a schema of their own. These are printed in
 # the order of the table's columns. A partition's copy of a trigger is the parent's, unless it fires otherwise.
@@ -201,7 +205,8 @@ SELECT 'statistics', 'pg_statistic_ext', s.oid::int8, s.stxrelid::int8, s.stxnam
       WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)),
     array_to_string(pg_get_statisticsobjdef_expressions(s.oid), ', ')),
     'target ' || CASE WHEN s.stxstattarget >= 0 THEN s.stxstattarget END), 'O', n.nspname::text
-FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {OURS}"""
+FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {OURS}
+ORDER BY 2, 3"""
 
 # The server gives each database's public schema its first comment.
 COMMENTS = f"""
@@ -212,7 +217,8 @@ WHERE d.objoid >= {FIRST_OF_USERS} OR d.classoid = 'pg_namespace'::regclass AND 
   AND d.description <> 'standard public schema'
 UNION ALL
 SELECT 'security label', l.classoid::regclass::text, l.objoid::int8, l.objsubid::int, l.provider || ': ' || l.label
-FROM pg_seclabel l"""
+FROM pg_seclabel l
+ORDER BY 1, 2, 3, 4, 5"""
 
 # Partitioned tables hold no rows themselves.
 TABLES = f"""

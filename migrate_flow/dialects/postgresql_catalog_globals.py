@@ -223,4 +223,5 @@ SELECT 'user mapping', 'pg_user_mapping', x.umid::int8, 'for ' || quote_ident(x.
   quote_ident(x.srvname), NULL
 FROM pg_user_mappings x
 UNION ALL{_subscriptions(major)}
-UNION ALL{" UNION ALL ".join(_identified(catalog, major) for catalog in _SAID)}"""
+UNION ALL{" UNION ALL ".join(_identified(catalog, major) for catalog in _SAID)}
+ORDER BY 2, 3"""

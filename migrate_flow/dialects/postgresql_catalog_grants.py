@@ -62,4 +62,5 @@ FROM ({_OBJECTS}) s CROSS JOIN LATERAL (
   SELECT false AS standard, e.* FROM aclexplode(s.acl) e UNION ALL SELECT true, e.* FROM aclexplode(s.standard) e
 ) g LEFT JOIN pg_default_acl d ON s.class = 'pg_default_acl'::regclass AND d.oid = s.oid
   LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
-WHERE n.nspname IS DISTINCT FROM '{SCHEMA}'"""
+WHERE n.nspname IS DISTINCT FROM '{SCHEMA}'
+ORDER BY 1, 2, 3, 4, 5, 6"""

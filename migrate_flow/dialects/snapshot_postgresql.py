@@ -7,8 +7,9 @@ every role that takes them, before and after a dump and its restore.
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -33,33 +34,76 @@ _IDLE = 0  # libpq's PQTRANS_IDLE
 _AT_ONCE = 200  # tables in one statement
 
 
-def take(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+def take(connection: Connection, *, leave_out: frozenset[str] = frozenset(), rows: bool = False) -> Snapshot:
     """Fifteen statements at most, again if something that they were about to print is dropped meanwhile. leave_out:
-    Alembic's version tables."""
+    Alembic's version tables. rows: with the digest that `rows` makes."""
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _taken(connection, leave_out)
+            return _taken(connection, leave_out, rows)
         except DBAPIError as error:
             if _GONE not in _states(error):
                 raise
-    return _taken(connection, leave_out)
+    return _taken(connection, leave_out, rows)
 
 
-def _taken(connection: Connection, leave_out: frozenset[str]) -> Snapshot:
+def rows(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> str:
+    """A digest of all that a snapshot is made from, made by the server: what a snapshot says is made of these rows
+    alone, so equal digests are equal schemas. Unequal ones may be equal schemas too: the numbers of objects are among
+    the rows. Empty where something was dropped meanwhile."""
+    try:
+        with _settled(connection) as major:
+            return _digest(connection, major, leave_out)
+    except DBAPIError as error:
+        if _GONE not in _states(error):
+            raise
+        return ""
+
+
+def _digest(connection: Connection, major: int, leave_out: frozenset[str]) -> str:
+    query = " UNION ALL ".join(
+        f"SELECT {n} AS n, encode(sha256(textsend(coalesce(string_agg(t::text, E'\\n'), ''))), 'hex') FROM ({one}) t"  # noqa: S608 all written here
+        for n, one in enumerate(_queries(major))
+    )
+    found = connection.exec_driver_sql(f"{query} ORDER BY 1").all()
+    return _together([digest for _, digest in found], major, leave_out)
+
+
+def _together(digests: Iterable[str], major: int, leave_out: frozenset[str]) -> str:
+    said = [NORMALISER, str(major), *sorted(leave_out), *digests]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def _queries(major: int) -> tuple[str, ...]:
+    """Everything that is read."""
+    return (
+        catalog.RELATIONS,
+        catalog.COLUMNS,
+        catalog.TYPES,
+        catalog.CONSTRAINTS,
+        catalog.INDEXES,
+        catalog.FUNCTIONS,
+        catalog.PARTS,
+        globals_of(major),
+        catalog.COMMENTS,
+        GRANTS,
+    )
+
+
+def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool) -> Snapshot:
     with _settled(connection) as major, _no_collection():
+        digests: list[str] = []
+        read = (_read(connection, query, digests if with_rows else None) for query in _queries(major))
         found = Found()
-        rows = [
-            row for row in _all(connection, catalog.RELATIONS) if not {row.name, f"{row.schema}.{row.name}"} & leave_out
-        ]
-        relations(found, rows, _all(connection, catalog.COLUMNS))
-        others.types(found, _all(connection, catalog.TYPES))
-        constraints_and_indexes(found, _all(connection, catalog.CONSTRAINTS), _all(connection, catalog.INDEXES))
-        others.functions(found, _all(connection, catalog.FUNCTIONS))
-        others.parts(found, _all(connection, catalog.PARTS))
-        others.globals_(found, _all(connection, globals_of(major)))
-        others.comments(found, _all(connection, catalog.COMMENTS))
-        others.grants(found, _all(connection, GRANTS))
-        return snapshot_of(found.objects, found.column_order, normaliser=NORMALISER, server_major=str(major))
+        kept = [row for row in next(read) if not {row.name, f"{row.schema}.{row.name}"} & leave_out]
+        relations(found, kept, next(read))
+        others.types(found, next(read))
+        constraints_and_indexes(found, next(read), next(read))
+        for take_in in (others.functions, others.parts, others.globals_, others.comments, others.grants):
+            take_in(found, next(read))
+        digest = _together(digests, major, leave_out) if with_rows else ""
+        return snapshot_of(
+            found.objects, found.column_order, normaliser=NORMALISER, server_major=str(major), rows=digest
+        )
 
 
 def row_counts(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
@@ -125,6 +169,16 @@ def _is_idle(connection: Connection) -> bool:
     driver = connection.connection.dbapi_connection
     status = getattr(getattr(driver, "info", None), "transaction_status", None)
     return getattr(driver, "autocommit", None) is True and status == _IDLE
+
+
+def _read(connection: Connection, query: str, digests: list[str] | None) -> list[Any]:
+    """digests: where the one of these rows goes, as `_digest` has the server make it. Of the very rows that are read:
+    another look a moment later might see others."""
+    if digests is None:
+        return _all(connection, query)
+    found = _all(connection, f"SELECT t.*, t::text AS as_text FROM ({query}) t")  # noqa: S608 all written here
+    digests.append(hashlib.sha256("\n".join(row.as_text for row in found).encode()).hexdigest())
+    return found
 
 
 def _all(connection: Connection, query: str) -> list[Any]:

@@ -82,8 +82,13 @@ class Sqlite:
         rows = connection.exec_driver_sql(query, (PREFIX.replace("_", "\\_") + "%",))
         return tuple(row[0] for row in rows)
 
-    def snapshot(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+    def snapshot(
+        self, connection: Connection, leave_out: frozenset[str] = frozenset(), *, rows: bool = False
+    ) -> Snapshot:
         return snapshot_sqlite.take(connection, leave_out=leave_out)
+
+    def rows(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> str:
+        return ""
 
     def row_counts(self, connection: Connection, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
         return snapshot_sqlite.row_counts(connection, leave_out=leave_out)

@@ -209,7 +209,7 @@ def _settled(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
 def _intend(work: Work, step: PlannedStep, attempt: str) -> Entry:
     workspace, situation, identity = work.workspace, work.situation, work.identity
     open_one = situation.target.attempt if situation.target else None
-    schema, stored = schema_fields(situation.live.schema())
+    schema, stored = situation.live.fields()
     fields = {
         **describe(step.header, step.manifest),
         "attempt": attempt,

@@ -158,6 +158,11 @@ class Target(Protocol):
         TargetError."""
         ...
 
+    def unchanged(self, rows: str) -> bool:
+        """Whether the schema is the one whose snapshot came with this digest of its rows. False tells nothing. Raises
+        TargetError."""
+        ...
+
     def row_estimates(self, relations: Sequence[str]) -> Mapping[str, int]:
         """About how many rows these tables hold, of those that are there and were ever counted. Never raises."""
         ...

@@ -39,6 +39,8 @@ class Live:
         self._workspace, self._environment, self._schema = workspace, environment, schema
         self._drifts: dict[tuple[RecordedSchema | None, RecordedGuard], Drift] = {}
         self._guard: SeenGuard | None = None
+        self._same: RecordedSchema | None = None
+        self._logged = 0
 
     def schema(self) -> Schema:
         if self._schema is None:
@@ -60,10 +62,32 @@ class Live:
         if key not in self._drifts:
             # In this order: what the guard logs later must not count as part of this schema.
             guard, problem = self._of_guard(target)
-            found = drift_of(self._workspace, target.schema, self.schema()) if target.schema else _nothing(target)
+            found = self._of_schema(target.schema) if target.schema else _nothing(target)
             differences = (guard, *found.differences) if guard else found.differences
             self._drifts[key] = replace(found, differences=differences, unknown=found.unknown or problem)
         return self._drifts[key]
+
+    def _of_schema(self, recorded: RecordedSchema) -> Drift:
+        if self._schema is None and recorded.rows and self._unchanged(recorded):
+            return Drift(recorded, now=recorded.fingerprint)
+        return drift_of(self._workspace, recorded, self.schema())
+
+    def _unchanged(self, recorded: RecordedSchema) -> bool:
+        """As far as the server's own digest tells, which is quick where nothing changed."""
+        try:
+            logged = _logged(self._workspace, self._environment, self._guard)
+            if self._workspace.target(self._environment).unchanged(recorded.rows):
+                self._same, self._logged = recorded, logged
+                return True
+        except MigrateFlowError:
+            pass  # the look at the schema says why
+        return False
+
+    def fields(self) -> tuple[dict[str, str], list[bytes]]:
+        """The field ``schema`` of an entry, and the snapshot to store with it, unless it is stored already."""
+        if self._same is None or self._schema is not None:
+            return schema_fields(self.schema())
+        return _fields(self._same, self._logged), []
 
     def _of_guard(self, target: TargetRecord) -> tuple[Difference | None, str]:
         """How the guard is not as it was installed, and why that can't be told."""
@@ -115,16 +139,21 @@ def schema_fields(schema: Schema) -> tuple[dict[str, str], list[bytes]]:
     """The field ``schema`` of an entry, and the snapshot to store with it."""
     if schema.snapshot is None:
         return {"problem": schema.problem}, []
-    content = schema.snapshot.to_bytes()
+    made = schema.snapshot
+    content = made.to_bytes()
+    digest = canonical.sha256(content)
+    told = RecordedSchema(0, made.fingerprint, digest, made.normaliser, made.server_major, made.rows)
+    return _fields(told, schema.logged), [content]
+
+
+def _fields(schema: RecordedSchema, logged: int) -> dict[str, str]:
     fields = {
-        "fingerprint": schema.snapshot.fingerprint,
-        "snapshot": canonical.sha256(content),
-        "normaliser": schema.snapshot.normaliser,
-        "server_major": schema.snapshot.server_major,
+        "fingerprint": schema.fingerprint,
+        "snapshot": schema.snapshot,
+        "normaliser": schema.normaliser,
+        "server_major": schema.server_major,
     }
-    if schema.logged:
-        fields["logged"] = str(schema.logged)
-    return fields, [content]
+    return fields | ({"rows": schema.rows} if schema.rows else {}) | ({"logged": str(logged)} if logged else {})
 
 
 def stored_snapshot(workspace: Workspace, digest: str) -> Snapshot | None:

@@ -141,8 +141,11 @@ def test_the_session_is_left_as_it_was(source: str, zoo: Snapshot, driver: str, 
         before = connection.exec_driver_sql(SETTINGS).scalar()
         sent: list[str] = []
         event.listen(connection, "before_cursor_execute", lambda *args: sent.append(args[2]))
-        assert POSTGRESQL.snapshot(connection) == zoo
+        assert POSTGRESQL.snapshot(connection, rows=True) == zoo
         assert len(sent) <= STATEMENTS
+        sent.clear()
+        assert POSTGRESQL.rows(connection) == zoo.rows
+        assert len(sent) <= 5
         assert connection.exec_driver_sql(SETTINGS).scalar() == before
         connection.rollback()
         assert connection.exec_driver_sql(SETTINGS).scalar() == before
@@ -194,6 +197,18 @@ def test_it_asks_as_often_for_many_tables(pg_url: str) -> None:
         sent.clear()
         assert len(POSTGRESQL.row_counts(connection)) == len(made)
         assert len(sent) == 2
+
+
+def test_the_server_tells_that_nothing_changed(source: str, zoo: Snapshot) -> None:
+    """Without a row of the catalogs on the wire; other version tables, or a change and its undoing, tell nothing."""
+    with connected(source) as connection:
+        assert POSTGRESQL.rows(connection) == POSTGRESQL.rows(connection) == zoo.rows != ""
+        assert POSTGRESQL.rows(connection, VERSION_TABLE) != zoo.rows
+        connection.exec_driver_sql("CREATE TABLE fresh (id int)")
+        changed = POSTGRESQL.rows(connection)
+        connection.exec_driver_sql("DROP TABLE fresh")
+        assert changed != zoo.rows == POSTGRESQL.rows(connection)
+        connection.rollback()
 
 
 def test_our_own_tables_and_the_version_table_are_left_out(zoo: Snapshot, inside: Connection) -> None:
