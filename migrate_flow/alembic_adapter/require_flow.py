@@ -38,7 +38,8 @@ def require_flow(*, allow: Collection[str] = ()) -> None:
         return
 
     def ask(connection: Connection) -> None:
-        if not _runs(config):  # a later run asks for itself, and what an application connects to is its own affair
+        # A later run asks for itself, and what an application connects to is its own affair.
+        if not _runs(config) or not _changes():
             return
         identity = _identity(connection)
         if identity is not None and identity.environment not in allow:
@@ -51,11 +52,8 @@ def require_flow(*, allow: Collection[str] = ()) -> None:
 
 
 def _runs(config: Config) -> bool:
-    """Whether env.py is running with this configuration; outside of env.py there is none."""
-    try:
-        return context.config is config
-    except NameError:
-        return False
+    """Whether env.py is running with this configuration; outside of env.py the module has none."""
+    return getattr(context, "config", None) is config
 
 
 def _changes() -> bool:

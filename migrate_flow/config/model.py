@@ -143,7 +143,8 @@ class Policy(Table):
         description="Public keys kept offline: they sign policies and key revocations like an admin, no more.",
     )
     allow_irreversible: bool = Field(
-        False, description="Accept a migration that can't be undone, if it carries a waiver with a reason."
+        False,
+        description="Accept a migration that can't be undone, if it waives a rule about reversibility with a reason.",
     )
     review_roles: tuple[Role, ...] = Field(
         ("developer",), strict=False, min_length=1, description="Roles that may peer review."

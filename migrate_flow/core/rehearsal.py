@@ -266,7 +266,7 @@ def from_document(document: Mapping[str, Any]) -> Rehearsal:
     said["notes"], said["lost"] = tuple(said["notes"]), tuple(said["lost"])
     said["locks"] = tuple(_checked(HeldLock(**one)) for one in said["locks"])
     if said["sent"] is not None:
-        sent = said["sent"].items()
+        sent = dict(said["sent"]).items()
         said["sent"] = {str(direction): tuple(_checked(Sent(**one)) for one in found) for direction, found in sent}
     return Rehearsal(**said)
 

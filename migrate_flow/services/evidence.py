@@ -76,11 +76,7 @@ def fields_of(
     rehearsals = [one for one in checked.rehearsed.rehearsals if one.revision == revision]
     read = checked.linted.read.get(manifest.script.path, manifest.script.sha256)
     if read != manifest.script.sha256 or any(one.manifest != manifest.digest for one in rehearsals):
-        raise ScriptError(
-            "the script was changed while it was checked",
-            hint="run the command again",
-            where=manifest.script.path,
-        )
+        raise changed_meanwhile(manifest)
     lint, findings = _lint_fields(checked.linted, revision)
     below = _ancestry(checked.rehearsed, revision, workspace) if rehearsals else ""
     fields: dict[str, Any] = {"lint": lint, "rehearsals": []}
@@ -90,6 +86,11 @@ def fields_of(
         reports.append(report)
         fields["rehearsals"].append(_rehearsal_fields(one, below, report))
     return fields, reports
+
+
+def changed_meanwhile(manifest: Manifest) -> ScriptError:
+    where = manifest.script.path
+    return ScriptError("the script was changed while it was checked", hint="run the command again", where=where)
 
 
 def _lint_fields(linted: Linted, revision: str) -> tuple[dict[str, Any], bytes]:

@@ -15,7 +15,7 @@ from migrate_flow.errors import ConfigError, Refused, UsageError
 from migrate_flow.services.check import Checks
 from migrate_flow.services.content import describe, header, resolve_one, risks_of, standing_of, subjects
 from migrate_flow.services.contributors import Contribution, contribution, contribution_fields, require_known_authors
-from migrate_flow.services.evidence import Checked, fields_of, known_good, rehearsal_of
+from migrate_flow.services.evidence import Checked, changed_meanwhile, fields_of, known_good, rehearsal_of
 from migrate_flow.services.ports import RenderedSql
 from migrate_flow.services.progress import Progress
 from migrate_flow.services.rehearse import Effort
@@ -103,6 +103,8 @@ def self_review(workspace: Workspace, examined: Examined, answers: Mapping[str, 
         raise Refused(
             f"the checks refuse {revision}", hint=f"migrate-flow check {revision}", where=examined.header.path
         )
+    if workspace.scripts.manifest(revision).digest != manifest.digest:  # by itself, or while its author was asked
+        raise changed_meanwhile(manifest)
     signer = workspace.signer()
     rendered = {dialect: workspace.runner.render(manifest, dialect) for dialect in _dialects(workspace)}
     texts, artifacts = _artifacts(rendered)

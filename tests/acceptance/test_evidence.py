@@ -107,6 +107,34 @@ def test_bad_evidence_is_recorded_too_and_refuses(shell: Shell) -> None:
     assert found["lint-clean"]["who"] == [ADA]
 
 
+def test_what_a_recorded_rehearsal_saw_sent_is_judged_without_another_one(shell: Shell) -> None:
+    path = script(shell, "aaaa01", "aaaa00", upgrade='getattr(op, "drop" + "_table")("t_aaaa00")')
+    edit(path, r'op.drop_table\("t_aaaa01"\)', table("t_aaaa00"))
+    shell.flow("track", actor=ADA)
+    recorded = shell.json("check", "aaaa01", "--record", actor=BEN, code=1)["recorded"]
+    before = shell.json("ledger", "verify")["head"]
+    said = shell.json("self-review", "aaaa01", actor=ADA, code=1)
+    assert said["rehearsals"] == []
+    assert [(one["seq"], one["by"]) for one in said["known"]] == [(recorded[0]["seq"], BEN)]
+    (drop,) = [finding for finding in said["findings"] if finding["rule"] == "drop-table"]
+    assert (drop["severity"], path.read_text().splitlines()[drop["line"] - 1].strip()[:7]) == ("error", "getattr")
+    assert shell.json("ledger", "verify")["head"] == before
+
+
+@pytest.mark.parametrize("words", [("check", "--record"), ("self-review",)], ids=" ".join)
+def test_a_script_that_changes_while_it_is_checked_is_not_recorded(shell: Shell, words: tuple[str, ...]) -> None:
+    path = shell.folder / "migrations" / "versions" / "aaaa01_script.py"
+    rewrites = f'path = pathlib.Path({str(path)!r})\npath.write_text(path.read_text() + "# more\\n")\n'
+    script(shell, "aaaa01", "aaaa00", upgrade=rewrites + table("t_aaaa01"), imports="import pathlib")
+    shell.flow("track", actor=ADA)
+    before = shell.json("ledger", "verify")["head"]
+    command, *options = words
+    error = shell.error(command, "aaaa01", *options, actor=ADA, code=2)
+    assert error["message"] == "the script was changed while it was checked"
+    assert error["where"] == "migrations/versions/aaaa01_script.py"
+    assert shell.json("ledger", "verify")["head"] == before
+
+
 @pytest.mark.parametrize("how", ["untracked", "stranger", "no policy"])
 def test_evidence_that_nobody_may_record(shell: Shell, how: str) -> None:
     if how == "untracked":
@@ -226,8 +254,8 @@ def test_a_rehearsal_that_a_slow_runner_ended_is_replaced_by_the_next(shell: She
     nap = "import os, time\ntime.sleep(float(os.environ.get('NAP', '0')))\n"
     script(shell, "aaaa01", "aaaa00", upgrade=nap + table("t_aaaa01"))
     shell.flow("track", actor=ADA)
-    slow = ("check", "aaaa01", "--record", "--timeout", "0.02")
-    shell.under(NAP="9").flow(*slow, actor=BEN, code=1)
+    slow = ("check", "aaaa01", "--record", "--timeout", "0.1")
+    shell.under(NAP="60").flow(*slow, actor=BEN, code=1)
     assert "not rehearsed" in gates(shell, revision="aaaa01")["rehearsed"]["reason"]
     shell.flow("check", "aaaa01", "--record", actor=BEN)
     assert gates(shell, revision="aaaa01")["rehearsed"]["passed"]

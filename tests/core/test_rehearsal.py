@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,10 +124,42 @@ def test_a_rehearsal_survives_json(number: int, how: str) -> None:
     assert from_document(json.loads(json.dumps(to_document(found)))) == found
 
 
-@pytest.mark.parametrize("broken", [{}, {"revision": "a"}, {**to_document(judged(A, AB, A, AB)), "grade": "fine"}])
-def test_anything_else_is_refused(broken: dict[str, object]) -> None:
+RAN = judged(AB, A, AB, A, steps=(Attempted(sent=(Sent("x", 1, 0.1),), locks=(HeldLock("t", "m", 0.5),)), DONE, DONE))
+GOOD: dict[str, Any] = json.loads(json.dumps(to_document(RAN)))
+ODD: tuple[object, ...] = ("", "x", 0, 7, True, None, [], [7], [{}], {}, {"x": 7})
+SENT, LOCK = GOOD["sent"]["upgrade"][0], GOOD["locks"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        *[("grade", odd) for odd in ("fine", 1, ["lossy"])],
+        *[("sent", odd) for odd in ("upgrade", 1, [SENT], {"upgrade": 1}, {"upgrade": SENT})],
+        *[("sent", {"upgrade": [odd]}) for odd in (None, "x", {}, {**SENT, "more": 1})],
+        *[("sent", {"upgrade": [{**SENT, "text": odd}]}) for odd in (None, 1, ["x"])],
+        *[("sent", {"upgrade": [{**SENT, "line": odd}]}) for odd in (None, "1", 1.5)],
+        *[("sent", {"upgrade": [{**SENT, "in_block": odd}]}) for odd in (None, 1, "no")],
+        *[("locks", odd) for odd in (None, 1, [1], [{"mode": "m"}], [{**LOCK, "mode": 1}], [{**LOCK, "seconds": "1"}])],
+        *[("differences", odd) for odd in (None, 1, ["t"], [{"object": "t"}])],
+        *[("notes", None), ("lost", 1), ("more", 1)],
+    ],
+)
+def test_odd_types_are_refused(name: str, odd: object) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        from_document(broken)
+        from_document({**GOOD, name: odd})
+
+
+@pytest.mark.parametrize("left", [(), ("revision",), tuple(GOOD.keys() - {"sent"})])
+def test_half_a_rehearsal_is_refused(left: tuple[str, ...]) -> None:
+    with pytest.raises(KeyError):
+        from_document({name: GOOD[name] for name in left})
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_what_is_odd_is_read_or_refused_and_nothing_else_happens(name: str) -> None:
+    for odd in ODD:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            from_document({**GOOD, name: odd})
 
 
 def graph(parents: dict[str, tuple[str, ...]], depends_on: dict[str, tuple[str, ...]]) -> RevisionGraph:

@@ -1,15 +1,22 @@
-"""Databases that the guard stands in, on the wheel's server and on the one from the system's packages."""
+"""Databases that the guard stands in, on the wheel's server and on the one from the system's packages; the zoo of
+MariaDB."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from migrate_flow.core.snapshot import Snapshot
+from tests.dialects.mariadb_zoo import fill, taken
 from tests.support import postgres as support
 from tests.support.guarded import Guarded
 from tests.support.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.support.mariadb import MariadbServer
 
 
 @pytest.fixture(scope="module", params=["wheel", pytest.param("system", marks=pytest.mark.system)])
@@ -30,3 +37,17 @@ def target(either_server: PostgresServer) -> Iterator[Guarded]:
     """Our tables and nothing else: no guard yet."""
     with Guarded.on(either_server) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def mariadb_source(mariadb: MariadbServer) -> Iterator[str]:
+    """A database with the whole zoo; a test that changes what a snapshot sees puts it back."""
+    url = mariadb.create_database()
+    fill(mariadb, url)
+    yield url
+    mariadb.drop_database(url)
+
+
+@pytest.fixture(scope="module")
+def mariadb_zoo(mariadb_source: str) -> Snapshot:
+    return taken(mariadb_source)

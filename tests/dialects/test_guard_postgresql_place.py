@@ -46,6 +46,7 @@ def audited(standing: Guarded) -> Iterator[Guarded]:
 def test_installed_and_removed(target: Guarded) -> None:
     target.ddl("CREATE TABLE item (id int)", target.migrator)
     before, owner, tables = target.snapshot(), target.value(SCHEMA_OWNER), target.value(OURS)
+    assert isinstance(tables, list)
     assert owner == f'"{target.migrator}"'
     missing = "its event triggers are missing; a restore by a role that is no superuser loses them"
     assert target.status() == GuardStatus(installed=False, complete=False, problem=missing)
@@ -66,7 +67,7 @@ def test_installed_and_removed(target: Guarded) -> None:
     target.ddl("DROP TABLE t")
     assert target.log() == (row,)
     assert target.value(SCHEMA_OWNER) == owner
-    assert target.value(OURS) == sorted([*tables, "ddl_log"])  # type: ignore[misc]
+    assert target.value(OURS) == sorted([*tables, "ddl_log"])
     target.remove()
     target.install("audit")
     target.ddl("CREATE TABLE t (id int)")

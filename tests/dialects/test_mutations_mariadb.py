@@ -23,20 +23,6 @@ HARMLESS = [sql for group in ACTS["harmless"].values() for sql in group]
 
 
 @pytest.fixture(scope="module")
-def source(mariadb: MariadbServer) -> Iterator[str]:
-    """A zoo that harmless things are done to, one after the other."""
-    url = mariadb.create_database()
-    fill(mariadb, url)
-    yield url
-    mariadb.drop_database(url)
-
-
-@pytest.fixture(scope="module")
-def zoo(source: str) -> Snapshot:
-    return taken(source)
-
-
-@pytest.fixture(scope="module")
 def changed(mariadb: MariadbServer) -> Iterator[str]:
     """A database that is filled again for each change."""
     url = mariadb.create_database()
@@ -46,40 +32,42 @@ def changed(mariadb: MariadbServer) -> Iterator[str]:
 
 @pytest.mark.parametrize(("sql", "found"), CHANGES, ids=[sql for sql, _ in CHANGES])
 def test_a_change_is_found_and_named(
-    mariadb: MariadbServer, changed: str, zoo: Snapshot, sql: str, found: list[str]
+    mariadb: MariadbServer, changed: str, mariadb_zoo: Snapshot, sql: str, found: list[str]
 ) -> None:
     fill(mariadb, changed)
     run(mariadb, changed, sql)
-    changes = told(zoo, taken(changed))
+    changes = told(mariadb_zoo, taken(changed))
     assert [f"{item.object} {item.change}" for item in changes] == found
     assert all(item.object.startswith(f"{item.kind} ") and item.expected != item.observed for item in changes)
 
 
 @pytest.mark.parametrize("sql", HARMLESS, ids=HARMLESS)
-def test_nothing_is_found_after_what_is_harmless(mariadb: MariadbServer, source: str, zoo: Snapshot, sql: str) -> None:
-    run(mariadb, source, sql)
-    assert told(zoo, taken(source)) == ()
+def test_nothing_is_found_after_what_is_harmless(
+    mariadb: MariadbServer, mariadb_source: str, mariadb_zoo: Snapshot, sql: str
+) -> None:
+    run(mariadb, mariadb_source, sql)
+    assert told(mariadb_zoo, taken(mariadb_source)) == ()
 
 
 @pytest.mark.parametrize(("name", "value"), ACTS["settings"].items())
 def test_nothing_is_found_under_another_setting(
-    mariadb: MariadbServer, source: str, zoo: Snapshot, name: str, value: str
+    mariadb: MariadbServer, mariadb_source: str, mariadb_zoo: Snapshot, name: str, value: str
 ) -> None:
-    run(mariadb, source, f"SET GLOBAL {name} = {value}")
+    run(mariadb, mariadb_source, f"SET GLOBAL {name} = {value}")
     try:
-        assert told(zoo, taken(source)) == ()
+        assert told(mariadb_zoo, taken(mariadb_source)) == ()
     finally:
-        run(mariadb, source, f"SET GLOBAL {name} = DEFAULT")
+        run(mariadb, mariadb_source, f"SET GLOBAL {name} = DEFAULT")
 
 
-def test_nothing_is_found_after_a_restart(mariadb: MariadbServer, source: str, zoo: Snapshot) -> None:
+def test_nothing_is_found_after_a_restart(mariadb: MariadbServer, mariadb_source: str, mariadb_zoo: Snapshot) -> None:
     mariadb.kill()
     mariadb.start()
-    assert told(zoo, taken(source)) == ()
+    assert told(mariadb_zoo, taken(mariadb_source)) == ()
 
 
-def test_nothing_is_found_from_a_session_of_another_kind(source: str, zoo: Snapshot) -> None:
-    with connected(source) as connection:
+def test_nothing_is_found_from_a_session_of_another_kind(mariadb_source: str, mariadb_zoo: Snapshot) -> None:
+    with connected(mariadb_source) as connection:
         for statement in (
             "CREATE TEMPORARY TABLE team (other int)",
             "CREATE TEMPORARY TABLE passing (other int)",
@@ -89,7 +77,7 @@ def test_nothing_is_found_from_a_session_of_another_kind(source: str, zoo: Snaps
             "START TRANSACTION READ ONLY",
         ):
             connection.exec_driver_sql(statement)
-            assert told(zoo, MARIADB.snapshot(connection)) == ()
+            assert told(mariadb_zoo, MARIADB.snapshot(connection)) == ()
 
 
 @pytest.mark.parametrize(
@@ -108,26 +96,26 @@ def test_nothing_is_found_from_a_session_of_another_kind(source: str, zoo: Snaps
 )
 @pytest.mark.parametrize("through", ["visitor", "a_role"])
 def test_who_may_not_look_at_all_finds_nothing_gone(
-    mariadb: MariadbServer, source: str, zoo: Snapshot, rights: str, unseen: str, through: str
+    mariadb: MariadbServer, mariadb_source: str, mariadb_zoo: Snapshot, rights: str, unseen: str, through: str
 ) -> None:
     mariadb.execute("CREATE OR REPLACE USER visitor")
     mariadb.execute("CREATE OR REPLACE ROLE a_role")
-    mariadb.execute(f"GRANT {rights.format(db=make_url(source).database)} TO {through}")
+    mariadb.execute(f"GRANT {rights.format(db=make_url(mariadb_source).database)} TO {through}")
     if through == "a_role":
         mariadb.execute("GRANT a_role TO visitor")
         mariadb.execute("SET DEFAULT ROLE a_role FOR visitor")
-        mariadb.execute(f"GRANT SELECT ON {make_url(source).database}.team TO visitor")  # to come in at all
-    seen = taken(source, user="visitor")
+        mariadb.execute(f"GRANT SELECT ON {make_url(mariadb_source).database}.team TO visitor")  # to come in at all
+    seen = taken(mariadb_source, user="visitor")
     assert seen.normaliser == f"mariadb/1{unseen}"
     if unseen:
-        assert difference(zoo, seen) == Indeterminate(
+        assert difference(mariadb_zoo, seen) == Indeterminate(
             f"the snapshots are of normaliser mariadb/1 and mariadb/1{unseen}"
         )
     else:
-        assert told(zoo, seen) == ()
+        assert told(mariadb_zoo, seen) == ()
 
 
-def test_what_is_no_part_of_the_evidence(mariadb: MariadbServer, mariadb_url: str, zoo: Snapshot) -> None:
+def test_what_is_no_part_of_the_evidence(mariadb: MariadbServer, mariadb_url: str, mariadb_zoo: Snapshot) -> None:
     """What docs/reference/snapshot-mysql.md says is not read, by one act each."""
     fill(mariadb, mariadb_url)
     for sql in (
@@ -139,7 +127,7 @@ def test_what_is_no_part_of_the_evidence(mariadb: MariadbServer, mariadb_url: st
         "CREATE TABLE union_of (a int, b int, c int) ENGINE=MERGE UNION=(plain) CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     ):
         run(mariadb, mariadb_url, sql)
-    assert [item.object for item in told(zoo, taken(mariadb_url))] == ["table union_of"]
+    assert [item.object for item in told(mariadb_zoo, taken(mariadb_url))] == ["table union_of"]
     before = taken(mariadb_url)
     run(mariadb, mariadb_url, "ALTER TABLE union_of UNION=()")
     assert told(before, taken(mariadb_url)) == ()

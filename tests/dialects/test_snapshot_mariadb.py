@@ -22,46 +22,34 @@ SETTINGS = "SELECT @@sql_mode, @@time_zone, @@sql_quote_show_create, @@autocommi
 server = pytest.mark.mariadb
 
 
-@pytest.fixture(scope="module")
-def source(mariadb: MariadbServer) -> Iterator[str]:
-    """A database with the whole zoo; a test that changes it puts it back."""
-    url = mariadb.create_database()
-    fill(mariadb, url)
-    yield url
-    mariadb.drop_database(url)
-
-
-@pytest.fixture(scope="module")
-def zoo(source: str) -> Snapshot:
-    return taken(source)
-
-
 @server
-def test_the_zoo_is_seen_whole(zoo: Snapshot) -> None:
-    kinds = {item.kind for item in zoo.objects.values()}
+def test_the_zoo_is_seen_whole(mariadb_zoo: Snapshot) -> None:
+    kinds = {item.kind for item in mariadb_zoo.objects.values()}
     assert kinds == {
         *("table", "column", "constraint", "index", "partition", "sequence", "view", "trigger"),
         *("function", "procedure", "package", "package body", "event"),
     }
-    assert (zoo.normaliser, len(zoo.objects)) == ("mariadb/1", 79)
-    assert zoo.server_major.count(".") == 1
-    assert dict(zoo.objects["column person.more"].definition) == {"type": "json"}
-    assert dict(zoo.objects["index person.person_bio"].definition) == {"columns": "bio(20), age desc"}
-    assert dict(zoo.objects["partition event.p0"].definition) == {"values": "10", "comment": "old"}
-    assert dict(zoo.objects["sequence numbers"].definition).items() >= {"start": "5", "cache": "10"}.items()
-    assert dict(zoo.objects["function total"].definition)["definition"].startswith("BEGIN DECLARE sum int DEFAULT 0; D")
-    assert from_document(zoo.to_document()) == zoo
+    assert (mariadb_zoo.normaliser, len(mariadb_zoo.objects)) == ("mariadb/1", 79)
+    assert mariadb_zoo.server_major.count(".") == 1
+    assert dict(mariadb_zoo.objects["column person.more"].definition) == {"type": "json"}
+    assert dict(mariadb_zoo.objects["index person.person_bio"].definition) == {"columns": "bio(20), age desc"}
+    assert dict(mariadb_zoo.objects["partition event.p0"].definition) == {"values": "10", "comment": "old"}
+    assert dict(mariadb_zoo.objects["sequence numbers"].definition).items() >= {"start": "5", "cache": "10"}.items()
+    assert dict(mariadb_zoo.objects["function total"].definition)["definition"].startswith(
+        "BEGIN DECLARE sum int DEFAULT 0; D"
+    )
+    assert from_document(mariadb_zoo.to_document()) == mariadb_zoo
 
 
 @server
 def test_a_restored_dump_is_equal(
-    mariadb: MariadbServer, source: str, mariadb_url: str, zoo: Snapshot, second_url: str
+    mariadb: MariadbServer, mariadb_source: str, mariadb_url: str, mariadb_zoo: Snapshot, second_url: str
 ) -> None:
-    run(mariadb, mariadb_url, run(mariadb, source, "", program="mariadb-dump", options=DUMP))
-    assert told(zoo, taken(mariadb_url)) == ()
-    assert taken(mariadb_url) == zoo  # in another database: its name is nowhere
+    run(mariadb, mariadb_url, run(mariadb, mariadb_source, "", program="mariadb-dump", options=DUMP))
+    assert told(mariadb_zoo, taken(mariadb_url)) == ()
+    assert taken(mariadb_url) == mariadb_zoo  # in another database: its name is nowhere
     run(mariadb, second_url, run(mariadb, mariadb_url, "", program="mariadb-dump", options=DUMP))
-    assert taken(second_url) == zoo
+    assert taken(second_url) == mariadb_zoo
 
 
 @pytest.fixture
@@ -85,7 +73,7 @@ JOINS = (
 
 @server
 def test_views_are_printed_as_they_are_read_again(
-    mariadb: MariadbServer, mariadb_url: str, second_url: str, source: str
+    mariadb: MariadbServer, mariadb_url: str, second_url: str, mariadb_source: str
 ) -> None:
     fill(mariadb, mariadb_url)
     views = [f"CREATE VIEW j{n} AS SELECT p.id FROM {join}" for n, join in enumerate(JOINS)]
@@ -110,22 +98,22 @@ def test_an_event_that_starts_when_it_is_made(mariadb: MariadbServer, mariadb_ur
 
 
 @server
-def test_the_order_of_columns_is_kept_apart(mariadb: MariadbServer, source: str, zoo: Snapshot) -> None:
-    run(mariadb, source, "ALTER TABLE plain MODIFY a int AFTER c")
-    after = taken(source)
-    run(mariadb, source, "ALTER TABLE plain MODIFY a int FIRST")
-    assert told(zoo, after) == ()
-    assert reordered(zoo, after) == ("table plain",)
+def test_the_order_of_columns_is_kept_apart(mariadb: MariadbServer, mariadb_source: str, mariadb_zoo: Snapshot) -> None:
+    run(mariadb, mariadb_source, "ALTER TABLE plain MODIFY a int AFTER c")
+    after = taken(mariadb_source)
+    run(mariadb, mariadb_source, "ALTER TABLE plain MODIFY a int FIRST")
+    assert told(mariadb_zoo, after) == ()
+    assert reordered(mariadb_zoo, after) == ("table plain",)
 
 
 @server
-def test_the_session_is_left_as_it_was(source: str, zoo: Snapshot) -> None:
-    with connected(source) as connection:
+def test_the_session_is_left_as_it_was(mariadb_source: str, mariadb_zoo: Snapshot) -> None:
+    with connected(mariadb_source) as connection:
         connection.exec_driver_sql("SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '+09:00'")
         before = connection.exec_driver_sql(SETTINGS).one()
         sent: list[str] = []
         event.listen(connection, "before_cursor_execute", lambda *args: sent.append(args[2]))
-        assert MARIADB.snapshot(connection) == zoo
+        assert MARIADB.snapshot(connection) == mariadb_zoo
         assert len(sent) == STATEMENTS
         assert connection.exec_driver_sql(SETTINGS).one() == before
 
