@@ -131,7 +131,7 @@ def _venv(shell: Shell, requirement: str) -> tuple[str, Path]:
     python = str(folder / "bin" / "python")
     uv = shutil.which("uv")
     assert uv, "uv is not on the PATH"
-    what = [f"{REPOSITORY}[postgresql]", requirement, "psycopg2-binary"]
+    what = [f"{REPOSITORY}[postgresql,mysql]", requirement, "psycopg2-binary"]
     done = subprocess.run(
         [uv, "pip", "install", "-q", "--python", python, *what],
         env=environ,
