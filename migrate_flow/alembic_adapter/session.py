@@ -9,19 +9,22 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util.exc import CommandError
+from sqlalchemy import Connection
 
 from migrate_flow.alembic_adapter.sealed import SealedDirectory
 from migrate_flow.alembic_adapter.step import StepRun, online
-from migrate_flow.dialects import Dialect, speaks
+from migrate_flow.dialects import Dialect, guard_postgresql, speaks
 from migrate_flow.dialects.dialect import Begun, StepFrame
+from migrate_flow.dialects.engines import settled_in
 from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
 from migrate_flow.services.ports import Probe, Running, Step, Supervisor
 
@@ -49,6 +52,7 @@ class Session:
 
     def probe(self) -> Probe:
         found: list[Probe] = []
+        permits = _Permits(self._dialect, self._held)
 
         def look(heads: tuple[str, ...], context: MigrationContext) -> Sequence[Any]:
             self._refuse_surprises(context, calls=len(found))
@@ -62,11 +66,13 @@ class Session:
             identity = self._dialect.tables.read_identity(connection)
             name = self._dialect.observed_name(connection)
             here = self._dialect.holds(connection, self._held)
+            if here:
+                permits.end(connection)
             found.append(Probe(tuple(sorted(heads)), context.version_table, schema, identity, name, here))
             return []
 
         with env_errors(self._env_py):
-            self._run_env(look, None, dont_mutate=True)
+            self._run_env(look, None, permits, dont_mutate=True)
         if not found:
             raise UsageError(
                 "env.py ran, but never came to run_migrations()",
@@ -127,17 +133,52 @@ class Session:
                 where=self._env_py,
             )
 
-    def _run_env(self, body: Body, frame: StepFrame | None, **options: Any) -> None:
+    def _run_env(self, body: Body, frame: StepFrame | None, permits: _Permits | None = None, **options: Any) -> None:
         context = EnvironmentContext(self._config, self._directory, fn=body, **self._dialect.context_options, **options)
-        with context, self._dialect.while_env_runs(frame), surroundings(self._folder):
+        given = permits.given() if permits else nullcontext()
+        with context, self._dialect.while_env_runs(frame), given, surroundings(self._folder):
             try:
                 self._directory.run_env()
             except CommandError as error:
                 raise TargetError(f"Alembic: {error}", hint="migrate-flow doctor", where=self._env_py) from error
+            except Exception as error:
+                if (told := guard_postgresql.no_permit(error)) is not None:
+                    raise told from error
+                raise
 
     @property
     def _env_py(self) -> str:
         return os.path.relpath(Path(self._directory.dir, "env.py"), self._folder)
+
+
+class _Permits:
+    """For env.py where it is only looked at: a guard would take it for a stranger if it changes the schema by itself.
+
+    A step gets its own, by the dialect. held: what the target's lock gave; another database gets none.
+    """
+
+    def __init__(self, dialect: Dialect, held: object) -> None:
+        self._dialect, self._held = dialect, held
+        self._attempt = str(uuid4())
+        self._stands = False
+
+    def given(self) -> AbstractContextManager[None]:
+        """Entered behind the dialect's own look at a connection, which refuses poolers."""
+        return settled_in((self._dialect.name,), self._give) if self._dialect.guard is not None else nullcontext()
+
+    def end(self, connection: Connection) -> None:
+        """With a try, as a step will do it and as whoever env.py has become by now: who may get no permit is told
+        before an intent stands. Raises TargetError."""
+        if self._stands:
+            guard_postgresql.permit(connection, self._attempt)
+            guard_postgresql.release(connection, self._attempt)
+
+    def _give(self, connection: Connection) -> None:
+        if guard_postgresql.stands(connection) and self._dialect.holds(connection, self._held):
+            self._stands = True
+            connection.exec_driver_sql(f"SET application_name = 'migrate-flow {self._attempt[:8]} env.py'")
+            guard_postgresql.permit_session(connection, self._attempt)
+        connection.commit()  # no transaction of env.py's begins here
 
 
 @contextmanager

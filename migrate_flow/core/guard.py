@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from migrate_flow.core.snapshot import Difference
 
 KIND = "guard"  # of an object that differs: no schema object has it
+LOG_ROWS = 1000  # of a guard's log that are read at a time, the newest
 
 
 @dataclass(frozen=True, slots=True)
 class GuardStatus:
     """installed: whether the server calls it for any statement. mode: ``audit`` or ``block``, empty if none is known.
-    complete: all of it stands as this version makes it; else problem says what does not. version: 0 if none is known.
+    complete: all of it stands as this version makes it; else problem says what does not. barred: why whoever looks gets
+    no permit, so could not migrate there; a guard is not changed by who looks at it. version: 0 if none is known.
     logged: rows of the log. newest: the id of the last one, 0 if there is none. newest_at: RFC 3339 in UTC, or empty.
     """
 
@@ -25,13 +27,15 @@ class GuardStatus:
     logged: int = 0
     newest: int = 0
     newest_at: str = ""
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedDdl:
     """A statement from outside the flow that changed the schema. at: RFC 3339 in UTC. session_role: who connected;
     acting_role: after SET ROLE. client: an address, or ``local``. objects: kind and name, the first of object_count.
-    event: ``sql_drop`` tells what was dropped, also by an ALTER TABLE, which then has a row of its own."""
+    event: ``sql_drop`` tells what was dropped, also by an ALTER TABLE, which then has a row of its own. statement: as
+    the server has it; whoever shows it redacts it."""
 
     id: int
     at: str
@@ -48,8 +52,8 @@ class LoggedDdl:
 
 @dataclass(frozen=True, slots=True)
 class SeenGuard:
-    """One look at a target. log: settled rows behind the one that was asked for, oldest first. roles: who migrates, as
-    far as the server knows."""
+    """One look at a target. log: settled rows behind the one that was asked for, oldest first, of which only the newest
+    `LOG_ROWS`. roles: who migrates, as far as the server knows."""
 
     status: GuardStatus
     log: tuple[LoggedDdl, ...] = ()

@@ -16,6 +16,7 @@ def _all() -> dict[str, Dialect]:
     return {module.DIALECT.name: module.DIALECT for module in modules if hasattr(module, "DIALECT")}
 
 
+@cache
 def _own_file(name: str) -> Dialect | None:
     """From the file that has the dialect's name: the drivers' modules of the others take their time."""
     if name not in {info.name for info in pkgutil.iter_modules(__path__)}:

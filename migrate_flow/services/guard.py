@@ -46,7 +46,7 @@ class Guarded:
 
     @property
     def ok(self) -> bool:
-        return self.differs is None and not self.unexplained
+        return self.differs is None and not self.unexplained and not self.seen.barred
 
 
 def status(workspace: Workspace, environment: str) -> Guarded:
@@ -69,10 +69,10 @@ def install(workspace: Workspace, environment: str, mode: str, superuser: Target
     with _locked(workspace, environment) as (target, known, held):
         (superuser or target).install_guard(wanted, held, target.guard().roles)
         seen = target.guard().status
-        if not seen.complete:
+        if not seen.complete or seen.barred:
             raise TargetError(
-                f"the guard was installed and is not whole: {seen.problem}",
-                hint=f"migrate-flow guard status --env {environment}",
+                f"the guard was installed and is not whole: {seen.problem or seen.barred}",
+                hint=f"mend that, then: migrate-flow guard install --env {environment}",
                 where=environment,
             )
         fields = {"environment": environment, "target": known.uuid, "mode": mode, "version": str(seen.version)}

@@ -199,7 +199,7 @@ def _detail(entry: Entry) -> str:
         return "malformed"
     if entry.kind == "apply.refused":
         return ", ".join(str(item["gate"]) for item in fields.get("gates", ()))
-    for name in ("verdict", "role", "gate", "outcome"):
+    for name in ("verdict", "role", "gate", "outcome", "mode"):
         if name in fields:
             return f"{fields[name]} {fields.get('comment', '')}".strip()
     return str(fields.get("error") or fields.get("comment") or "")

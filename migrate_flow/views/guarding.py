@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
-from migrate_flow.core.guard import LoggedDdl, way_out
+from migrate_flow.core.guard import LOG_ROWS, LoggedDdl, way_out
+from migrate_flow.core.redaction import redact
 from migrate_flow.core.snapshot import Difference
 from migrate_flow.services.guard import Guarded
 
@@ -42,7 +43,7 @@ def _values(found: Guarded, act: str) -> dict[str, Any]:
         "complete": seen.complete,
         "mode": seen.mode or None,
         "version": seen.version or None,
-        "problem": found.differs.observed if found.differs else seen.problem if seen.installed else None,
+        "problem": found.differs.observed if found.differs else seen.problem or seen.barred if seen.installed else None,
         "recorded": {"mode": recorded.mode, "version": recorded.version, "seq": recorded.seq}
         if recorded.installed
         else None,
@@ -71,8 +72,8 @@ def _status_blocks(found: Guarded) -> Iterator[Block]:
         yield from guard_blocks(found.differs, name)
     elif seen.installed:
         yield Line(f"a guard in mode {seen.mode or 'unknown'}", Tone.GOOD if seen.complete else Tone.WARN, 1)
-        if seen.problem:
-            yield Line(seen.problem, Tone.WARN, 1)
+        if seen.problem or seen.barred:
+            yield Line(seen.problem or seen.barred, Tone.WARN, 1)
         if not found.recorded.installed:
             placed = f", which was put there for {seen.environment}" if seen.environment else ""
             yield Line(f"the ledger does not know of it{placed}; next: {_hint(found)}", Tone.WARN, 1)
@@ -86,6 +87,11 @@ def _status_blocks(found: Guarded) -> Iterator[Block]:
         yield from log_blocks(new, 2)
         yield Line(f"next: migrate-flow drift --env {name}", indent=1)
         yield Line(f"where it is to stay: migrate-flow drift accept --env {name} -m WHY", indent=1)
+    if len(found.log) == LOG_ROWS < seen.logged:
+        yield Line(f"the log holds {seen.logged:,} rows, of which the newest {LOG_ROWS:,} are read", Tone.WARN, 1)
+        if found.explained:
+            prune = f"DELETE FROM migrate_flow.ddl_log WHERE id <= {found.explained}"  # noqa: S608 - shown, never sent
+            yield Line(f"its owner may take away what is explained: {prune}", indent=1)
     if old:
         yield Line("explained:", Tone.FAINT, 1)
         yield from log_blocks(old, 2)
@@ -99,12 +105,12 @@ def guard_blocks(found: Difference, name: str) -> Iterator[Block]:
 
 
 def log_values(rows: Sequence[LoggedDdl]) -> list[dict[str, Any]]:
-    """For documents: every row, as the server has it."""
+    """For documents: every row that was read."""
     return [
         {
             "id": row.id, "at": row.at, "session_role": row.session_role, "acting_role": row.acting_role,
             "client": row.client, "application": row.application, "event": row.event, "tag": row.tag,
-            "objects": list(row.objects), "object_count": row.object_count, "statement": row.statement,
+            "objects": list(row.objects), "object_count": row.object_count, "statement": redact(row.statement),
         }
         for row in rows
     ]  # fmt: skip
@@ -121,7 +127,7 @@ def log_blocks(rows: Sequence[LoggedDdl], indent: int) -> Iterator[Block]:
 
 
 def _what(row: LoggedDdl) -> str:
-    text = " ".join(row.statement.split())
+    text = " ".join(redact(row.statement).split())
     if row.event == "sql_drop" or not text:
         more = f" and {row.object_count - 3} more" if row.object_count > 3 else ""
         return f"{row.tag}, dropped: {', '.join(row.objects[:3])}{more}"

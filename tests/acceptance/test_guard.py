@@ -320,11 +320,17 @@ def test_a_role_that_may_not_write_permits_is_told_before_anything_runs(bare: Pl
     bare.sql(f"CREATE ROLE {other}")
     bare.sql(f"GRANT INSERT ON migrate_flow.receipt TO {other}")
     bare.install("audit")
-    assert bare.sql(f"SELECT has_table_privilege('{other}', 'migrate_flow.permit', 'INSERT')") == [(True,)]
-    bare.sql(f"REVOKE INSERT ON migrate_flow.permit FROM {bare.role}")
-    report = bare.shell.json("apply", "--env", "dev", actor=ADA, code=3)
-    assert "may not write migrate_flow.permit" in report["steps"][0]["error"]
-    assert "migrate-flow guard install --env" in report["steps"][0]["error"]
+    assert bare.sql(f"SELECT has_function_privilege('{other}', 'migrate_flow.let(text, boolean)', 'EXECUTE')") == [
+        (True,)
+    ]
+    bare.sql(f"REVOKE EXECUTE ON FUNCTION migrate_flow.let FROM {bare.role}")
+    intents = len(bare.entries("apply.intended"))
+    bare.shell.json("drift", "--env", "dev")  # nothing of the guard changed: it is who looks that lacks a right
+    said = bare.shell.flow("apply", "--env", "dev", actor=ADA, code=3).err
+    assert f"the role {bare.role} may not write migrate_flow.permit" in said
+    assert "migrate-flow guard install --env dev" in said
+    assert "may not write" in bare.shell.json("guard", "status", "--env", "dev", code=1)["problem"]
+    assert len(bare.entries("apply.intended")) == intents
     bare.install("audit")
     bare.shell.flow("apply", "--env", "dev", actor=ADA)
     bare.sql(f"DROP OWNED BY {other}")

@@ -125,6 +125,7 @@ def test_refused_and_all_is_as_it_was(blocked: Guarded, statement: str, tag: str
     assert said.message_hint == (
         "write it as a migration: migrate-flow new -m MESSAGE; then: migrate-flow apply --env prod"
     )
+    assert said.message_detail == f"statement: {statement}"[:91]
     assert blocked.snapshot() == before
     assert blocked.unusable() == {}
     assert blocked.log() == ()
@@ -159,9 +160,13 @@ def test_let_pass_and_not_recorded(audited: Guarded, mode: guard.Mode) -> None:
 
 def test_refusals_that_are_not_meant(blocked: Guarded) -> None:
     """The server does not say what these are about. The page on the guard tells of them."""
-    for statement in ("GRANT SELECT ON mine TO PUBLIC", "CREATE INDEX CONCURRENTLY ON mine (id)"):
+    for statement in (
+        *("GRANT SELECT ON mine TO PUBLIC", "CREATE INDEX CONCURRENTLY ON mine (id)"),
+        *("CREATE INDEX ON mine (id) -- not concurrently", "DROP TABLE mine /* a copy of migrate_flow */"),
+        *("CREATE STATISTICS public.mine_too ON id, other FROM mine", "DROP INDEX CONCURRENTLY IF EXISTS nowhere"),
+    ):
         with blocked.client() as client:
-            client.execute("CREATE TEMP TABLE mine (id int)")
+            client.execute("CREATE TEMP TABLE mine (id int, other int)")
             with pytest.raises(psycopg.Error, match="refused here"):
                 client.execute(statement.encode())
 
@@ -173,6 +178,9 @@ def test_what_no_event_trigger_sees(blocked: Guarded) -> None:
         place.ddl("CLUSTER item USING ix_name")
         place.ddl(f"ALTER ROLE {place.stranger} SET work_mem = '8MB'")
         place.ddl(f"COMMENT ON DATABASE {place.database} IS 'shop'")
+        for kind, name in (("TABLE", "unseen"), ("MATERIALIZED VIEW", "unseen_too")):
+            place.ddl(f"EXPLAIN ANALYZE CREATE {kind} {name} AS SELECT 1 AS one")
+        assert place.value("SELECT count(*) FROM pg_class WHERE relname ~ '^unseen'") == 2
         place.ddl("ALTER EVENT TRIGGER migrate_flow_guard_end DISABLE")
         assert place.log() == ()
 
@@ -248,6 +256,15 @@ def test_no_password_is_written_down(audited: Guarded) -> None:
         f"CREATE TABLE c (id int); SELECT 'postgresql://me:{secret}@host/db'",
         f"CREATE TABLE d AS SELECT 'host=x password={secret} user=me' AS conninfo",
         f"DO $$ BEGIN CREATE USER MAPPING FOR {audited.stranger} SERVER remote OPTIONS (token '{secret}'); END $$",
+        f"DO $$ BEGIN EXECUTE format('ALTER ROLE {audited.stranger} PASSWORD %L', '{secret}'); "
+        "CREATE TABLE e (id int); END $$",
+        f"ALTER ROLE {audited.stranger} PASSWORD/**/'{secret}'; CREATE TABLE f (id int)",
+        f"ALTER ROLE {audited.stranger} PASSWORD -- x\n '{secret}'; CREATE TABLE g (id int)",
+        f"CREATE FOREIGN DATA WRAPPER w OPTIONS (secret_access_key '{secret}')",
+        f"COMMENT ON TABLE item IS 'pwd={secret}'",
+        f"CREATE VIEW v AS SELECT 'the password is {secret}' AS y",
+        f'CREATE VIEW w AS SELECT \'{{"apiKey": "{secret}"}}\' AS y',
+        f"SELECT 'ftp://me:{secret}{'x' * 4000}@host' AS url INTO h",
     )
     for statement in statements:
         audited.ddl(statement)
@@ -256,8 +273,12 @@ def test_no_password_is_written_down(audited: Guarded) -> None:
     rows = audited.log()
     assert [row.tag for row in rows[:3]] == ["CREATE USER MAPPING", "ALTER USER MAPPING", "CREATE SUBSCRIPTION"]
     assert {row.statement for row in rows} == {"(left out: it may hold a password)"}
-    audited.ddl("CREATE TABLE login (password text DEFAULT 'none', subscription int)")
-    assert audited.log()[-1].statement == "CREATE TABLE login (password text DEFAULT 'none', subscription int)"
+    audited.ddl("CREATE TABLE login (name text DEFAULT 'none', subscription int)")
+    assert audited.log()[-1].statement == "CREATE TABLE login (name text DEFAULT 'none', subscription int)"
+    audited.install("block")
+    for statement in statements:
+        if "WRAPPER w " in statement:
+            assert secret not in (audited.refusal(statement.replace("WRAPPER w ", "WRAPPER z ")).message_detail or "")
 
 
 def test_a_subscription_keeps_its_slot(audited: Guarded) -> None:

@@ -143,14 +143,15 @@ def test_a_session_s_permit_dies_with_it(blocked: Guarded) -> None:
     assert blocked.refusal("CREATE TABLE t (id int)", blocked.migrator).sqlstate == REFUSED
     with blocked.ours(blocked.migrator) as connection:
         # The server gives the number of a dead process to a new one some day.
-        connection.exec_driver_sql("INSERT INTO migrate_flow.permit (pid, backend_start, attempt) "
-            f"SELECT pg_backend_pid(), backend_start, '{OTHER}' FROM migrate_flow.permit")  # fmt: skip
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        blocked.ddl("INSERT INTO migrate_flow.permit (pid, backend_start, attempt) "
+            f"SELECT {pid}, backend_start, '{OTHER}' FROM migrate_flow.permit")  # fmt: skip
         connection.commit()
         assert not allowed(connection, "CREATE TABLE t (id int)")
-        connection.exec_driver_sql(
+        xid = connection.exec_driver_sql("SELECT pg_current_xact_id()::text::int8").scalar_one()
+        blocked.ddl(
             "INSERT INTO migrate_flow.permit (pid, backend_start, xid, attempt) "
-            f"SELECT pid, backend_start, (pg_current_xact_id()::text::int8 + 1)::text::xid8, '{OTHER}' "
-            "FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            f"SELECT pid, backend_start, '{xid + 1}', '{OTHER}' FROM pg_stat_activity WHERE pid = {pid}"
         )
         assert not allowed(connection, "CREATE TABLE t (id int)")
 
@@ -203,12 +204,71 @@ def test_an_index_whose_permit_goes_in_mid_build_is_recorded_and_not_ruined(bloc
 def test_only_who_migrates_may_write_one(blocked: Guarded, let: Callable[[Connection, str], None]) -> None:
     with blocked.ours(blocked.stranger) as connection, pytest.raises(TargetError, match="may not write") as raised:
         let(connection, ATTEMPT)
-    assert raised.value.hint == "migrate-flow guard install --env ENV"
+    assert f"the role {blocked.stranger} may not write" in raised.value.message
+    assert raised.value.hint == "migrate-flow guard install --env prod"
     blocked.ddl(f'GRANT {blocked.stranger} TO "{blocked.migrator}"')
     with blocked.ours(blocked.migrator) as connection:
         connection.exec_driver_sql(f"SET ROLE {blocked.stranger}")
         with pytest.raises(TargetError, match="may not write"):
             let(connection, ATTEMPT)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+@pytest.mark.parametrize("ways", ["SET ROLE", "ALTER ROLE"])
+def test_after_a_set_role_too(blocked: Guarded, ways: str, driver: str) -> None:
+    """Then the server does not tell the role when the session of another one began."""
+    owner = f"app_owner_of_{blocked.database}"
+    blocked.server.execute(f"CREATE ROLE {owner}")
+    blocked.server.execute(f'GRANT {owner} TO "{blocked.migrator}"')
+    with blocked.ours() as connection:
+        guard.install(connection, "block", "prod", (owner,))
+    blocked.install("audit")
+    blocked.ddl(f"GRANT CREATE ON SCHEMA public TO {owner}")
+    blocked.install("block")
+    if ways == "ALTER ROLE":
+        blocked.server.execute(
+            f"""ALTER ROLE "{blocked.migrator}" IN DATABASE {blocked.database} SET role = '{owner}'"""
+        )
+    url = make_url(blocked.url).set(drivername=f"postgresql+{driver}", username=blocked.migrator)
+    with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+        if ways == "SET ROLE":
+            connection.exec_driver_sql(f"SET ROLE {owner}")
+        guard.permit(connection, ATTEMPT)
+        connection.exec_driver_sql("CREATE TABLE a (id int)")
+        guard.release(connection, ATTEMPT)
+        guard.permit_session(connection, ATTEMPT)
+        connection.commit()
+        connection.exec_driver_sql("CREATE TABLE b (id int)")
+        guard.release(connection, ATTEMPT)
+        connection.commit()
+    assert blocked.value("SELECT count(*) FROM pg_tables WHERE tablename IN ('a', 'b')") == 2
+    assert blocked.value("SELECT count(*) FROM migrate_flow.permit") == 0
+    assert blocked.status().complete
+    blocked.remove()
+    blocked.server.execute(f"DROP OWNED BY {owner}", database=blocked.database)
+    blocked.server.execute(f"DROP ROLE {owner}")
+
+
+def test_nobody_permits_another_session(blocked: Guarded) -> None:
+    """The function takes no process, and the table takes no rows but the function's."""
+    said = blocked.refusal(
+        "INSERT INTO migrate_flow.permit (pid, backend_start, attempt) VALUES (1, now(), 'x')", blocked.migrator
+    )
+    assert said.sqlstate == "42501"
+    for role, statement in (
+        (blocked.stranger, "SELECT migrate_flow.let('x', true)"),
+        (blocked.migrator, "UPDATE migrate_flow.permit SET pid = 1"),
+    ):
+        assert blocked.refusal(statement, role).sqlstate == "42501"
+    hostile = "SET search_path = pg_temp; CREATE TEMP TABLE permit (pid int)"
+    blocked.ddl(f"{hostile}; SELECT migrate_flow.let('x', true)", blocked.migrator)
+    assert blocked.value("SELECT count(*) FROM migrate_flow.permit WHERE attempt = 'x'") == 1
+
+
+def test_who_may_write_none_takes_none_back_and_breaks_nothing(blocked: Guarded) -> None:
+    with blocked.ours(blocked.stranger) as connection:
+        guard.release(connection, ATTEMPT)
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
 def test_an_attempt_is_no_sql(blocked: Guarded) -> None:
