@@ -32,7 +32,7 @@ BYTE_CODE = pytest.StashKey[tuple[str | None, bool]]()  # as the caller has it
 TOGETHER = (
     *("tests/acceptance/test_canary.py", "tests/cli/test_changes.py", "tests/faults/test_table.py"),
     *("tests/ledger/test_tls.py", "tests/services/test_verify_processes.py", "tests/support/test_servers.py"),
-    "tests/acceptance/test_guard_superuser.py",
+    *("tests/acceptance/test_guard_superuser.py", "tests/exports/test_programs.py"),
 )
 
 GITCONFIG = """\

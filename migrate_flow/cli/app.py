@@ -16,7 +16,7 @@ from migrate_flow.cli.options import As, Globals
 VERBS = (
     "demo", "init", "adopt", "new", "track", "lint", "rehearse", "check", "self_review", "review", "approve",
     "withdraw", "revoke", "status", "show", "inbox", "log",
-    "plan", "apply", "rollback", "recover", "drift", "compare", "guard",
+    "plan", "apply", "rollback", "recover", "drift", "compare", "guard", "export", "verify",
     "env", "keys", "people", "policy", "ledger", "doctor",
 )  # fmt: skip
 

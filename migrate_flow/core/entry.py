@@ -44,6 +44,7 @@ class Kind(StrEnum):
     DRIFT_ACCEPTED = "drift.accepted"
     GUARD_INSTALLED = "guard.installed"
     GUARD_REMOVED = "guard.removed"
+    LEDGER_EXPORTED = "ledger.exported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,8 +287,17 @@ def _waived(history: History, said: Attestation) -> None:
     record_of(history, said).waivers.append(said)
 
 
+def _exported(history: History, said: Attestation) -> None:
+    """Who took what out, for an auditor to see: anybody in the policy may, and nothing changes by it."""
+    if not said.flaw and not follows(history, said.fields["as_of"]):
+        said.flaw = "it tells of an export up to an entry that this ledger does not hold"
+    if said.flaw:
+        history.flawed.append(said)
+
+
 _HANDLERS: dict[Any, Callable[[History, Attestation], None]] = {
     Kind.LEDGER_OPENED: _opened_again,
+    Kind.LEDGER_EXPORTED: _exported,
     Kind.MIGRATION_CREATED: _created,
     Kind.CHECKED: _checked,
     Kind.SELF_REVIEWED: _self_reviewed,

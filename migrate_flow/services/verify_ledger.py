@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migrate_flow.core import canonical
+from migrate_flow.core.brought import brought
 from migrate_flow.core.chain import EMPTY, Head
-from migrate_flow.core.entry import Entry, Kind, project
+from migrate_flow.core.entry import Entry, project
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import add, follows
 from migrate_flow.errors import UsageError
@@ -24,10 +25,6 @@ from migrate_flow.services.verify_chunk import Judged, Row, as_bytes, as_text, c
 from migrate_flow.services.verify_processes import judged
 
 SINCE = "--since"
-# The kinds whose entries bring the bytes of the files that they speak of.
-_STORING = frozenset(
-    {Kind.MIGRATION_CREATED, Kind.SELF_REVIEWED, Kind.APPLY_INTENDED, Kind.APPLY_REFUSED, Kind.TARGET_ADOPTED}
-)
 _SINCE = re.compile(r"([1-9][0-9]{0,18}):(?:sha256:)?([0-9a-f]{64})")
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
@@ -88,9 +85,11 @@ def verify(
     seen: Sequence[Seen] = (),
     since: Head | None = None,
     processes: int = 0,
+    stored: bool = True,
 ) -> Verified:
     """ledger_id, genesis: the trust anchor of the configuration. since: a head that an auditor names. processes: 0 for
-    all cores. Raises LedgerError only where the ledger can't be read."""
+    all cores. stored: artifacts are kept there, so none may be missing. Raises LedgerError only where the ledger can't
+    be read."""
     check = _Check(verifier)
     problems: list[Problem] = []
     verdicts = judged(chunks(ledger.raw_rows()), verifier.verify, processes, ledger.describe())
@@ -99,7 +98,7 @@ def verify(
             problems += check.row(row, shown)
     if not check.count:
         problems.append(Problem(0, "the ledger is empty"))
-    problems += check.artifacts(ledger)
+    problems += check.artifacts(ledger) if stored else ()
     history, head = check.history, Head(check.seq, check.hash)
     if ledger_id and ledger_id != history.ledger:
         problems.append(Problem(1, f"this is ledger {history.ledger or '?'}, the configuration names {ledger_id}"))
@@ -178,21 +177,9 @@ class _Check:
                 found.append(f"it does not count: {said.flaw}")
 
     def _bring(self, entry: Entry) -> None:
-        """Note the artifacts that an entry brings: its files, SQL that was rendered from them, reports of checks."""
-        try:
-            files = entry.document["subject"] if entry.kind in _STORING else ()
-            found = [subject["digest"]["sha256"] for subject in files]
-            for rendered in entry.predicate.get("sql", {}).values():
-                ways = [way for way in ("upgrade", "downgrade") if way in rendered]
-                found += [rendered[way].removeprefix("sha256:") for way in ways]
-            checks = [entry.predicate.get("lint", {}), *entry.predicate.get("rehearsals", ())]
-            stored = [*(check.get("report", "") for check in checks), entry.predicate.get("schema", {}).get("snapshot")]
-            found += [digest.removeprefix("sha256:") for digest in stored if digest]
-        except (KeyError, TypeError, AttributeError):
-            return  # the fold has a word for an entry like that
-        for digest in found:
-            if isinstance(digest, str):
-                self._stored.setdefault(digest, entry.seq)
+        """Note what must be among the artifacts."""
+        for digest in brought(entry.document):
+            self._stored.setdefault(digest, entry.seq)
 
     def artifacts(self, ledger: Ledger) -> Iterator[Problem]:
         """Every artifact against its digest, and that nothing is gone that an entry brought."""

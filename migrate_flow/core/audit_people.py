@@ -1,0 +1,136 @@
+"""Who signed, in which roles and with which key, and who recorded them: by position, from the policies in force."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+
+from migrate_flow.core.audit import Act
+from migrate_flow.core.entry import Entry, Kind, format_time
+from migrate_flow.core.fingerprint import fingerprint
+from migrate_flow.core.history import Attestation, History, PolicyVersion, Revocation
+
+_KEPT = 256  # acts: each is told of once for every environment, one after the other
+
+
+class People:
+    """history: as far as it is known; it grows."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._roles: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._acts: dict[int, Act] = {}
+        self._recorders: dict[tuple[int, str, str, frozenset[str]], tuple[int, frozenset[str]]] = {}
+
+    def act(self, entry: Entry, key: str, text: str, flaw: str) -> Act:
+        """The entry that was just taken in."""
+        version = self._history.policies[-1]
+        return Act(
+            entry.seq, entry.kind, entry.actor, entry.at, self._held(version, entry.actor), named(key), text, flaw
+        )
+
+    def said(self, said: Attestation, text: str = "", flaw: str = "") -> Act:
+        """text: beside what it says itself: the role of an approval, the verdict of a review."""
+        known = self._acts.get(said.seq)
+        if known is not None and known.flaw == flaw:
+            return known
+        own = said.fields.get("role") or said.fields.get("verdict") or ""
+        words = ": ".join(part for part in (own if own != "approve" else "", text) if part)
+        roles = self._held(self.version_at(said.seq), said.actor)
+        if len(self._acts) > _KEPT:
+            self._acts.clear()
+        act = Act(said.seq, said.kind, said.actor, format_time(said.at), roles, named(said.key), words, flaw)
+        self._acts[said.seq] = act
+        return act
+
+    def version_at(self, seq: int) -> PolicyVersion:
+        """The policy by which an entry is judged: in force before its position, but for the genesis."""
+        policies = self._history.policies
+        at = bisect_right(policies, seq - 1, key=lambda version: version.seq)
+        return policies[max(0, at - 1)]
+
+    def _held(self, version: PolicyVersion, person: str) -> tuple[str, ...]:
+        place = (version.number, person)
+        if place not in self._roles:
+            known = version.policy.people.get(person)
+            self._roles[place] = tuple(sorted(known.roles)) if known else ()
+        return self._roles[place]
+
+    def revoked(self, act: Act) -> Revocation | None:
+        """By whom the key that signed it was revoked since."""
+        return next((item for item in self._history.revoked.values() if named(item.key) == act.key), None)
+
+    def only_by(self, said: Attestation, contributors: Collection[str]) -> Iterator[str]:
+        """What of a person nobody but contributors of the migration ever recorded, in words: the key that signed, or
+        the role in which it did."""
+        roles = frozenset([said.fields["role"]]) if said.kind == Kind.APPROVED else None
+        for what, wanted in (("key", None), ("role", roles)):
+            if what == "role" and said.kind not in (Kind.APPROVED, Kind.REVIEWED):
+                continue
+            seq, signers = self._recorded(said, what, wanted)
+            if signers and signers <= set(contributors):
+                who = " and ".join(sorted(signers))
+                name = f"role {said.fields['role']}" if wanted else "key" if what == "key" else "role as a reviewer"
+                yield (
+                    f"the {name} of {said.actor} was recorded by {who} alone (entry {seq}), who contributed to this "
+                    f"migration; {said.actor} {deed(said.kind)} in entry {said.seq}"
+                )
+
+    def _recorded(self, said: Attestation, what: str, roles: frozenset[str] | None) -> tuple[int, frozenset[str]]:
+        """The first policy that said so, and everybody who signed one that did, up to the act."""
+        upto = self.version_at(said.seq).number
+        place = (upto, said.actor, said.key if what == "key" else what, roles or frozenset())
+        if place not in self._recorders:
+            told = [
+                version
+                for version in self._history.policies[:upto]
+                if (
+                    said.key in version.policy.keys_of(said.actor)
+                    if what == "key"
+                    else version.policy.has_role(said.actor, roles or version.policy.review_roles)
+                )
+            ]
+            signers = frozenset(name for version in told for name in version.by.split(", "))
+            self._recorders[place] = (told[0].seq if told else 0, signers)
+        return self._recorders[place]
+
+
+@lru_cache(maxsize=4096)
+def named(key: str) -> str:
+    """The fingerprint; empty for what is no key."""
+    try:
+        return fingerprint(key) if key else ""
+    except (ValueError, IndexError):
+        return ""
+
+
+def deed(kind: str) -> str:
+    """``approved``"""
+    return _DEEDS.get(kind, kind)
+
+
+_DEEDS: dict[str, str] = {
+    Kind.MIGRATION_CREATED: "created it",
+    Kind.CHECKED: "recorded checks",
+    Kind.SELF_REVIEWED: "self-reviewed it",
+    Kind.REVIEWED: "reviewed it",
+    Kind.APPROVED: "approved it",
+    Kind.WITHDRAWN: "withdrew it",
+    Kind.REVOKED: "took back an attestation",
+    Kind.GATE_WAIVED: "waived a gate",
+    Kind.APPLY_INTENDED: "set out to apply it",
+    Kind.APPLY_APPLIED: "applied it",
+    Kind.APPLY_FAILED: "failed to apply it",
+    Kind.APPLY_PARTIAL: "applied a part of it",
+    Kind.APPLY_RECOVERED: "settled an attempt",
+    Kind.APPLY_REFUSED: "was refused",
+    Kind.TARGET_ADOPTED: "adopted the database",
+    Kind.TARGET_REPLACED: "replaced the database",
+    Kind.DRIFT_FOUND: "found drift",
+    Kind.DRIFT_ACCEPTED: "accepted drift",
+    Kind.GUARD_INSTALLED: "installed the guard",
+    Kind.GUARD_REMOVED: "removed the guard",
+    Kind.KEY_REVOKED: "revoked a key",
+    Kind.LEDGER_EXPORTED: "exported the ledger",
+}

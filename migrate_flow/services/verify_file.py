@@ -1,0 +1,159 @@
+"""Proves an export from its own bytes alone: no configuration, no ledger, no network. What it says of itself in its
+header is never believed: it is counted again.
+
+Where no entry is left out this is `verify_ledger`, with what a bundle adds held against the entries; for a selection
+it is `verify_part`. `file_claims` says in words what that comes to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+from migrate_flow.core.chain import Head
+from migrate_flow.errors import UsageError
+from migrate_flow.services import file_claims
+from migrate_flow.services.charter import Charter
+from migrate_flow.services.file_evidence import BUNDLE, Evidence, FileReport, Found, Judgement, header_problems
+from migrate_flow.services.ports import Ledger, Verifier
+from migrate_flow.services.verify_chunk import Row
+from migrate_flow.services.verify_ledger import Problem, parse_head, verify
+from migrate_flow.services.verify_part import follow_skeleton, judge_part
+
+_ARTIFACT = re.compile(r"artifact .{0,12}… ", re.DOTALL)
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+GENESIS = "--genesis"
+
+
+def parse_genesis(text: str) -> str:
+    """64 hex digits, out of ``sha256:…`` as a configuration has it. Raises UsageError."""
+    match = _HASH.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no hash of an entry",
+            hint="grep genesis migrate-flow.toml, and give --genesis sha256:… as it stands there",
+            where=GENESIS,
+        )
+    return match[1]
+
+
+def parse_since(text: str) -> Head:
+    """As `verify_ledger.parse_head`, for this command. Raises UsageError."""
+    try:
+        return parse_head(text)
+    except UsageError as error:
+        hint = "migrate-flow verify FILE --since SEQ:sha256:HASH, as an earlier verification shows the head"
+        raise UsageError(error.message, hint=hint, where=error.where) from error
+
+
+def verify_file(
+    evidence: Evidence, verifier: Verifier, *, genesis: str = "", since: Head | None = None, processes: int = 0
+) -> FileReport:
+    """genesis: hex, the first entry of the ledger that is meant. since: a head that somebody noted. processes: 0 for
+    all cores. Raises UsageError where the file can't be read to its end."""
+    asked = (since.seq,) if since else ()
+    files = evidence.inspect()
+    judge = judge_whole if evidence.header.whole else judge_part
+    judged = replace(judge(evidence, verifier, asked, processes), files=files)
+    anchors = list(_anchors(judged, genesis, since))
+    areas = {"files": tuple(evidence.damage), **judged.problems, "anchors": tuple(anchors)}
+    judged = replace(judged, problems=areas)
+    header = evidence.header
+    return FileReport(
+        file=evidence.where,
+        form=evidence.form,
+        entries=judged.found.count,
+        head=judged.head,
+        genesis=judged.genesis,
+        ledger=judged.ledger,
+        proved=tuple(file_claims.proved(evidence, judged, genesis, since)),
+        not_proved=tuple(file_claims.not_proved(evidence, judged, genesis, since)),
+        problems=tuple(dict.fromkeys(problem for area in areas.values() for problem in area)),
+        signers=() if header.whole or evidence.form == BUNDLE else judged.signers,
+    )
+
+
+def _anchors(judged: Judgement, genesis: str, since: Head | None) -> Iterator[Problem]:
+    if genesis and judged.genesis and judged.genesis != genesis:
+        text = f"another ledger: its first entry is sha256:{judged.genesis}, {GENESIS} names sha256:{genesis}"
+        yield Problem(1, text)
+    if since and (held := judged.hashes.get(since.seq)) and held != since.hash:
+        text = f"--since names sha256:{since.hash}, here it is sha256:{held}: rewritten, or another ledger"
+        yield Problem(since.seq, text)
+
+
+class _Followed:
+    """The file as the storage port that `verify_ledger` asks, and who looks on while the rows go by."""
+
+    def __init__(self, evidence: Evidence, verifier: Verifier, asked: tuple[int, ...]) -> None:
+        self._evidence, self._asked = evidence, asked
+        self.found = Found()
+        self.charter = Charter(verifier.key_of) if evidence.form == BUNDLE else None
+        self.hashes: dict[int, str] = {}
+        self.contents = 0
+
+    def raw_rows(self) -> Iterator[Row]:
+        for row in self._evidence.rows():
+            self.found.row(row)
+            if row[0] in self._asked:
+                self.hashes[row[0]] = row[2]
+            if self.charter:
+                self.charter.row(row)
+            yield row
+
+    def artifacts(self) -> Iterator[tuple[str, bytes]]:
+        for artifact in self._evidence.artifacts():
+            self.contents += 1
+            yield artifact
+
+    def describe(self) -> str:
+        return self._evidence.where
+
+
+def judge_whole(evidence: Evidence, verifier: Verifier, asked: tuple[int, ...], processes: int = 0) -> Judgement:
+    """asked: positions whose hashes somebody wants to know. Raises UsageError where the file can't be read."""
+    problems: dict[str, list[Problem]] = {"chain": []}
+    hashes = follow_skeleton(evidence, problems["chain"])
+    ledger = _Followed(evidence, verifier, asked)
+    of_bundle = evidence.form == BUNDLE  # a jsonl holds no artifacts
+    # It asks for no more than is there.
+    report = verify(cast(Ledger, ledger), verifier, processes=processes, stored=of_bundle)
+    found = ledger.found
+    problems["entries"] = [p for p in report.problems if not _ARTIFACT.match(p.problem)] + found.disorder
+    problems["artifacts"] = [p for p in report.problems if _ARTIFACT.match(p.problem)]
+    if of_bundle:
+        if hashes.last > found.last:
+            problems["entries"] += [Problem(n, _lacks(n)) for n in range(found.last + 1, hashes.last + 1)][:100]
+            found.gap(found.last + 1, hashes.last)
+        problems["policies"] = list(_charter_problems(evidence, ledger.charter)) if ledger.charter else []
+    head = Head(found.last, found.head)
+    problems["header"] = list(header_problems(evidence.header, found, head, report.genesis, report.ledger))
+    return Judgement(
+        found=found,
+        problems={area: tuple(listed) for area, listed in problems.items()},
+        head=head,
+        genesis=report.genesis,
+        ledger=report.ledger,
+        hashes=ledger.hashes,
+        artifacts=ledger.contents,
+        policies=report.policies,
+    )
+
+
+def _lacks(seq: int) -> str:
+    return f"entry {seq} is missing: chain.tsv has its position, and the header says that nothing is left out"
+
+
+def _charter_problems(bundle: Evidence, charter: Charter) -> Iterator[Problem]:
+    """What the entries make of policies and keys, against the files that say so."""
+    said = {(version.seq, version.policy.digest[7:]) for version in charter.policies}
+    there = {(seq, hashlib.sha256(data).hexdigest()) for seq, _name, data in bundle.policies()}
+    for seq, digest in sorted(there - said):
+        yield Problem(seq, f"policies/ holds a policy ({digest[:12]}…) that no entry put in force there")
+    for seq, digest in sorted(said - there):
+        yield Problem(seq, f"policies/ lacks the policy that this entry put in force ({digest[:12]}…)")
+    if bundle.signers() != charter.signers:
+        yield Problem(0, "allowed_signers is not what the policies and revocations in the entries make it")

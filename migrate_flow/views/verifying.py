@@ -1,0 +1,46 @@
+"""`verify FILE`."""
+
+from __future__ import annotations
+
+from migrate_flow.core.document import Block, Document, Heading, Line, Tone
+from migrate_flow.services.file_evidence import FileReport
+
+_SHOWN = 200  # problems on a screen; the JSON has all
+
+
+def verified(report: FileReport) -> Document:
+    data = {
+        "ok": report.ok,
+        "file": report.file,
+        "form": report.form,
+        "entries": report.entries,
+        "head": f"sha256:{report.head.hash}",
+        "seq": report.head.seq,
+        "genesis": f"sha256:{report.genesis}" if report.genesis else None,
+        "ledger": report.ledger or None,
+        "proved": list(report.proved),
+        "not_proved": list(report.not_proved),
+        "problems": [{"seq": problem.seq, "problem": problem.problem} for problem in report.problems],
+        "signers": [{"person": person, "key": key} for person, key in report.signers],
+    }
+    blocks: list[Block] = []
+    if report.problems:
+        count = len(report.problems)
+        blocks.append(Heading(f"{count} problem{'s' if count > 1 else ''}: this file is not what was exported"))
+        for problem in report.problems[:_SHOWN]:
+            name = f"entry {problem.seq}: " if problem.seq else ""
+            blocks.append(Line(f"✗ {name}{problem.problem}", Tone.BAD, 1))
+        if count > _SHOWN:
+            blocks.append(Line(f"… and {count - _SHOWN} more: --format json has all", indent=1))
+    if report.proved:
+        blocks.append(Heading("proved"))
+        blocks += [Line(f"✓ {text}", Tone.GOOD, 1) for text in report.proved]
+    blocks.append(Heading("not proved"))
+    blocks += [Line(f"- {text}", indent=1) for text in report.not_proved]
+    if report.signers:
+        blocks.append(Heading("signed with"))
+        blocks += [Line(f"{person} {key}", indent=1) for person, key in report.signers]
+    blocks.append(Line(f"head: {report.head}", Tone.FAINT))
+    if report.problems:
+        blocks.append(Line("hint: get the file again from whoever exported it, and keep this one as it is"))
+    return Document("verify", data, tuple(blocks))
