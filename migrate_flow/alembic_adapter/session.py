@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from migrate_flow.alembic_adapter.sealed import SealedDirectory
 from migrate_flow.alembic_adapter.step import StepRun, online
-from migrate_flow.dialects import Dialect, guard_postgresql, speaks
+from migrate_flow.dialects import Dialect, speaks
 from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
@@ -142,7 +142,8 @@ class Session:
             except CommandError as error:
                 raise TargetError(f"Alembic: {error}", hint="migrate-flow doctor", where=self._env_py) from error
             except Exception as error:
-                if (told := guard_postgresql.no_permit(error)) is not None:
+                guard = self._dialect.guard
+                if guard is not None and (told := guard.no_permit(error)) is not None:
                     raise told from error
                 raise
 
@@ -158,26 +159,27 @@ class _Permits:
     """
 
     def __init__(self, dialect: Dialect, held: object) -> None:
-        self._dialect, self._held = dialect, held
+        self._dialect, self._held, self._guard = dialect, held, dialect.guard
         self._attempt = str(uuid4())
         self._stands = False
 
     def given(self) -> AbstractContextManager[None]:
         """Entered behind the dialect's own look at a connection, which refuses poolers."""
-        return settled_in((self._dialect.name,), self._give) if self._dialect.guard is not None else nullcontext()
+        return settled_in((self._dialect.name,), self._give) if self._guard is not None else nullcontext()
 
     def end(self, connection: Connection) -> None:
         """With a try, as a step will do it and as whoever env.py has become by now: who may get no permit is told
         before an intent stands. Raises TargetError."""
-        if self._stands:
-            guard_postgresql.permit(connection, self._attempt)
-            guard_postgresql.release(connection, self._attempt)
+        if self._guard is not None and self._stands:
+            self._guard.permit(connection, self._attempt)
+            self._guard.release(connection, self._attempt)
 
     def _give(self, connection: Connection) -> None:
-        if guard_postgresql.stands(connection) and self._dialect.holds(connection, self._held):
+        guard = self._guard
+        if guard is not None and guard.stands(connection) and self._dialect.holds(connection, self._held):
             self._stands = True
             connection.exec_driver_sql(f"SET application_name = 'migrate-flow {self._attempt[:8]} env.py'")
-            guard_postgresql.permit_session(connection, self._attempt)
+            guard.permit_session(connection, self._attempt)
         connection.commit()  # no transaction of env.py's begins here
 
 

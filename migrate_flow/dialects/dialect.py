@@ -15,6 +15,7 @@ from migrate_flow.core.facts import Activity
 from migrate_flow.core.guard import GuardStatus, LoggedDdl
 from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects.tables import TargetTables
+from migrate_flow.errors import TargetError
 
 # An outcome must not wait long for a look at the schema, which somebody's lock may keep waiting.
 BRIEF_S = 3
@@ -63,7 +64,13 @@ class Guard(Protocol):
 
     def runners(self, connection: Connection) -> tuple[str, ...]: ...
 
+    def stands(self, connection: Connection) -> bool: ...
+
     def permit(self, connection: Connection, attempt: str) -> None: ...
+
+    def permit_session(self, connection: Connection, attempt: str) -> None: ...
+
+    def no_permit(self, error: BaseException) -> TargetError | None: ...
 
     def release(self, connection: Connection, attempt: str) -> None: ...
 

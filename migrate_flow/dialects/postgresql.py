@@ -286,12 +286,9 @@ def _permit_session(cursor: Any, frame: StepFrame) -> None:
     try:
         cursor.execute(guard_postgresql.permit_session_text(frame.attempt))
     except Exception as error:  # its class belongs to a driver that may not be installed
-        if _state(error) not in ("42501", "23502"):  # the second: after a SET ROLE the server hides the session's start
-            raise
-        raise TargetError(
-            f"the role that env.py connects with may not write {SCHEMA}.permit, so the guard would refuse it",
-            hint=f"migrate-flow guard install --env ENV, which lets every role that may write {SCHEMA}.receipt",
-        ) from error
+        if (told := guard_postgresql.no_permit(error)) is not None:
+            raise told from error
+        raise
 
 
 def _state(error: BaseException) -> str:
