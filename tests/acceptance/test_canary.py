@@ -37,7 +37,7 @@ GIVEN = "canary-on-the-command-line"
 # By metavar: what a person would write there.
 VALUES = {
     "ENV": "staging", "REV": PENDING, "EMAIL": "eve@example.com", "WHY": "because", "MESSAGE": "a message",
-    "TEXT": "a text", "SEQ": "2", "FINGERPRINT": "SHA256:" + "A" * 43, "FILE": "a-file", "NEW_URL": "sqlite:///copy.db",
+    "TEXT": "a text", "SEQ": "2", "FINGERPRINT": "SHA256:" + "A" * 43, "FILE": "migrate-flow.toml", "NEW_URL": "sqlite:///copy.db",
 }  # fmt: skip
 MORE = {
     "demo": ("migrations",),  # a folder that is not empty: test_demo.py walks all of it
