@@ -11,6 +11,7 @@ from typing import Any
 
 from migrate_flow.core import canonical
 from migrate_flow.core.chain import Head, link
+from migrate_flow.core.redaction import redact
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_PREFIX = "urn:migrate-flow:entry:"
@@ -112,7 +113,10 @@ def statement(draft: Draft, *, ledger: str, nonce: str, at: str, actor: str, aft
     }
     if taken := frame.keys() & draft.fields.keys():
         raise ValueError(f"every entry has its own {', '.join(sorted(taken))}")
-    predicate = frame | {key: value for key, value in draft.fields.items() if value is not None}
+    fields = {key: value for key, value in draft.fields.items() if value is not None}
+    if isinstance(fields.get("comment"), str):
+        fields["comment"] = redact(fields["comment"])  # what is signed stands for ever, and goes to auditors
+    predicate = frame | fields
     return canonical.dumps(
         {
             "_type": STATEMENT_TYPE,

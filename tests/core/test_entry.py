@@ -55,6 +55,13 @@ def test_fields_without_a_value_are_left_out() -> None:
     assert predicate["heads"] == []
 
 
+def test_no_password_in_a_comment_is_signed() -> None:
+    """What is signed can never be taken back, and goes to auditors."""
+    fields = {"of": 4, "comment": "it showed postgresql://joe:s3cretpw@db/shop to everybody"}
+    predicate = json.loads(statement(Draft(Kind.REVOKED, [], fields), **FRAME))["predicate"]
+    assert predicate["comment"] == "it showed postgresql://joe:***@db/shop to everybody"
+
+
 @pytest.mark.parametrize("name", sorted(FRAME))
 def test_no_field_can_take_the_place_of_signer_ledger_or_position(name: str) -> None:
     with pytest.raises(ValueError, match=name):
