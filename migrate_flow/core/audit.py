@@ -11,6 +11,27 @@ from dataclasses import dataclass, field
 
 SCHEMA = "migrate-flow/export/1"
 
+# What is answered of every change with yes, no or None (it does not concern it): field of `Change`, title, meaning.
+CONTROLS: tuple[tuple[str, str, str], ...] = (
+    (
+        "approved_before",
+        "Approved before it was applied",
+        "All approvals that the policy asks for, its risks included, stand before the intent.",
+    ),
+    ("upstream_before", "Stood upstream before", "It stood in the environments that come before, first."),
+    (
+        "evidence_before",
+        "Checked before it was applied",
+        "Lint without errors that nobody waived, and a rehearsal that came to a grade, stand before the intent.",
+    ),
+    (
+        "distinct_people",
+        "Author, reviewers and approvers are different people",
+        "Nobody reviews or approves what they wrote, and nobody does both.",
+    ),
+    ("applier_distinct", "The applier is none of them", "Whoever applies it neither wrote, reviewed nor approved it."),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -46,10 +67,9 @@ class Checked:
 class Change:
     """A migration in one environment. environment: empty where it was applied nowhere yet.
 
-    outcome: as `status` calls it (``applied``, ``failed``, …), of the newest attempt. approved_before, upstream_before,
-    distinct_people: the controls; None where they do not concern it. exceptions: what an auditor looks at first, in
-    words. entries: every position that speaks of it. contributors: whose work it is. applier_distinct: whether the
-    applier is none of them, and neither reviewed nor approved it.
+    outcome: as `status` calls it (``applied``, ``failed``, …). What is told of an attempt (people, times, controls) is
+    told of the one that the outcome is of. exceptions: what an auditor looks at first, in words; of every attempt.
+    entries: every position that speaks of it. contributors: whose work it is. For the controls see `CONTROLS`.
     """
 
     revision: str
@@ -103,6 +123,7 @@ class Change:
     entries: tuple[int, ...] = ()
     contributors: tuple[str, ...] = ()
     applier_distinct: bool | None = None
+    evidence_before: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

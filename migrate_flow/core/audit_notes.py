@@ -7,19 +7,25 @@ position of each intent, for the controls go by position and by the policy in fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from migrate_flow.core.audit import Act
 from migrate_flow.core.audit_people import People
-from migrate_flow.core.entry import Entry, Kind, Subject
-from migrate_flow.core.evidence import Evidence, evidence_of
-from migrate_flow.core.history import Applied, Attestation, History, RevisionRecord
+from migrate_flow.core.audit_tries import Content, Found, Notes, Try, content_of, in_words
+from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
+from migrate_flow.core.evidence import evidence_of
+from migrate_flow.core.history import Applied, History, RevisionRecord
 from migrate_flow.core.lifecycle import KeyOf, add
-from migrate_flow.core.policy import EnvironmentRules, Level, Policy
+from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.standing import progress
 
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+# Of a try that another one goes on with.
+_ASKED = (
+    "policy", "asked", "reached", "upstream", "after", "reviews", "approvals", "expired", "authors", "evidence",
+    "dialect",
+)  # fmt: skip
 _OUTCOMES = {
     Kind.APPLY_APPLIED: Applied.APPLIED,
     Kind.APPLY_FAILED: Applied.FAILED,
@@ -27,98 +33,18 @@ _OUTCOMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The bytes as one entry names them. files: the script first. sql: digests of what was rendered, by dialect and
-    direction."""
-
-    seq: int
-    manifest: str
-    files: tuple[Subject, ...] = ()
-    message: str = ""
-    parents: tuple[str, ...] = ()
-    git: str = ""
-    sql: tuple[tuple[str, str], ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Try:
-    """An intent, and what came of it. reached: whether the migration was as far as the environment asked for there.
-    upstream: whether it stood upstream, None where nothing is asked. asked: what the environment required.
-
-    reviews, approvals, authors: those who counted at the position of the intent, by the policy in force there.
-    """
-
-    intent: Act
-    content: Content
-    direction: str
-    attempt: str
-    target: str
-    policy: Policy
-    asked: Level = Level.CREATED
-    reached: bool = False
-    upstream: bool | None = None
-    after: int = 0
-    reviews: tuple[Attestation, ...] = ()
-    approvals: tuple[Attestation, ...] = ()
-    authors: frozenset[str] = frozenset()
-    outcomes: tuple[tuple[str, Act], ...] = ()
-    duration_ms: int | None = None
-    schema_before: str = ""
-    schema_after: str = ""
-
-    @property
-    def up(self) -> bool:
-        return self.direction == "upgrade"
-
-    @property
-    def counts(self) -> bool:
-        return not self.intent.flaw
-
-    @property
-    def ended(self) -> tuple[str, Act] | None:
-        return self.outcomes[-1] if self.outcomes else None
-
-
-@dataclass(slots=True)
-class Place:
-    """What was said of one revision in one environment. Most of it is rare: tuples, since an empty one costs nothing,
-    and there may be very many of these."""
-
-    seqs: list[int] = field(default_factory=list)
-    tries: tuple[Try, ...] = ()
-    refused: tuple[Act, ...] = ()
-    waivers: tuple[Act, ...] = ()
-    adopted: tuple[tuple[Applied, Act, Content], ...] = ()
-    drift: tuple[Act, ...] = ()
-    uncounted: tuple[Act, ...] = ()
-
-
-@dataclass(slots=True)
-class Notes:
-    """What was said of one revision. seqs: of the entries that name no environment. texts: comments, by position."""
-
-    id: str
-    first: int
-    seqs: list[int] = field(default_factory=list)
-    contents: list[Content] = field(default_factory=list)
-    evidence: list[tuple[int, str, Evidence]] = field(default_factory=list)
-    texts: dict[int, str] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-
-    def place(self, environment: str) -> Place:
-        return self.places.setdefault(environment, Place())
-
-
 class Watch:
-    """Takes in one entry after the other. elsewhere: what concerns no revision, by environment."""
+    """Takes in one entry after the other. elsewhere: what concerns no revision, by environment. replaced: by which act
+    a database went out of use. headless: environments whose newest outcome does not say where its version table stands,
+    with its position. uncounted: position of each entry that does not count, with the reason."""
 
     def __init__(self, key_of: KeyOf) -> None:
         self.history = History(lean=True)
         self.people = People(self.history)
         self.notes: dict[str, Notes] = {}
         self.elsewhere: list[tuple[str, Act]] = []
+        self.replaced: dict[str, Act] = {}
+        self.headless: dict[str, int] = {}
         self._key_of, self._key, self._flaw = key_of, "", ""
         self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._versions: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
@@ -139,6 +65,11 @@ class Watch:
             # Mostly the fold has its word for an entry like that; the auditor sees it in any case.
             self._flaw = self._flaw or f"malformed: {type(error).__name__} {error}"
             self.elsewhere.append((str(entry.environment or ""), self._act(entry)))
+
+    @property
+    def uncounted(self) -> dict[int, str]:
+        found = {said.seq: said.flaw for said in self.history.flawed}
+        return found | {act.seq: act.flaw for _environment, act in self.elsewhere if act.flaw}
 
     def _remembered(self, signature: str) -> str:
         self._key = self._key_of(signature)
@@ -195,13 +126,19 @@ class Watch:
             self.history.policy,
             schema_before=fields.get("schema", {}).get("fingerprint", ""),
         )
-        earlier = next((one for one in place.tries if one.attempt == fields.get("resumes")), None)
+        resumed = (one for one in reversed(place.tries) if one.counts and one.attempt == fields.get("resumes"))
+        earlier = next(resumed, None)
         if earlier is not None and made.counts:
             # It goes on: what was asked of it was asked before its first statement.
-            for name in ("asked", "reached", "upstream", "after", "reviews", "approvals", "authors"):
+            for name in _ASKED:
                 setattr(made, name, getattr(earlier, name))
+            made.resumes = True
         elif made.up:
-            self._stood(made, fields["revision"], fields["environment"])
+            self._stood(made, entry)
+        target = self.history.environment(fields["environment"]).targets.get(made.target)
+        attempt = target.attempt if target is not None else None
+        if attempt is not None and attempt.seq == entry.seq and attempt.before is not None and attempt.before.stands:
+            made.stood = attempt.before.stored
         place.tries += (made,)
 
     def _known_content(self, entry: Entry, fields: Mapping[str, Any]) -> Content:
@@ -215,18 +152,23 @@ class Watch:
                 return known if replace(made, seq=known.seq, git=known.git, sql=known.sql) == known else made
         return made
 
-    def _stood(self, made: Try, revision: str, environment: str) -> None:
-        """How it stood at this position."""
+    def _stood(self, made: Try, entry: Entry) -> None:
+        """How it stood at this position. What expires is judged by the time that the intent says."""
+        revision, environment = entry.predicate["revision"], entry.predicate["environment"]
         history, rules = self.history, made.policy.environments.get(environment)
         if rules is None:
             return
         known = history.environment(environment).targets.get(made.target)
         if known is not None and rules.requires is Level.APPROVED:
             made.after = known.rolled_back.get(revision, 0)
-        found = progress(history.record(revision), made.content.manifest, made.policy, approvals_after=made.after)
+        record, now = history.record(revision), parse_time(entry.at)
+        found = progress(record, made.content.manifest, made.policy, now=now, approvals_after=made.after)
         made.asked, made.reached = rules.requires, found.state.reaches(rules.requires)
         made.reviews, made.approvals = tuple(found.tally.reviews.values()), tuple(found.tally.approvals.values())
+        made.expired = tuple((said, why) for said, why in found.tally.uncounted if why.startswith("expired"))
         made.authors = self._shared.setdefault(found.tally.authors, found.tally.authors)
+        made.dialect = rules.dialect
+        made.evidence = self.notes[revision].evidence_of(made.content.manifest, record)
         # An intent that counts was judged to have stood upstream.
         made.upstream = made.counts or self._upstream(rules, revision) if rules.upstream else None
 
@@ -237,7 +179,11 @@ class Watch:
     def _ended(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         place = self.notes[fields["revision"]].place(fields["environment"])
         outcome = str(_OUTCOMES.get(Kind(entry.kind)) or fields["outcome"])
-        act = self._act(entry, _in_words(fields))
+        act = self._act(entry, in_words(fields))
+        if not self._flaw:
+            self.headless.pop(fields["environment"], None)
+        elif "heads" not in fields and self._key in self.history.policy.keys_of(entry.actor):
+            self.headless[fields["environment"]] = entry.seq
         made = next((one for one in reversed(place.tries) if one.counts and one.attempt == fields["attempt"]), None)
         if self._flaw or made is None:
             place.uncounted += (act,)
@@ -258,17 +204,28 @@ class Watch:
             self.elsewhere.append((fields["environment"], act))
 
     def _adopted(self, entry: Entry, fields: Mapping[str, Any]) -> None:
+        act, environment = self._act(entry, str(fields.get("comment") or "")), fields["environment"]
         if self._flaw:
-            self.elsewhere.append((str(fields.get("environment", "")), self._act(entry)))
+            self.elsewhere.append((str(environment), act))
+            for item in fields["revisions"]:
+                if item["revision"] in self.notes:
+                    place = self.notes[item["revision"]].place(environment)
+                    place.uncounted += (act,)
+                    place.seqs.append(entry.seq)
             return
+        self.headless.pop(environment, None)
         for item in fields["revisions"]:
             notes = self.notes.setdefault(item["revision"], Notes(item["revision"], entry.seq))
-            place, state = notes.place(fields["environment"]), Applied(item["state"])
+            place, state = notes.place(environment), Applied(item["state"])
             files = tuple(Subject(file["path"], file["sha256"]) for file in item["files"])
             content = replace(content_of(entry, item), files=files)
             place.seqs.append(entry.seq)
-            act = self._act(entry, fields.get("comment", ""))
-            place.adopted += ((state, act, content),)
+            place.adopted += (Found(state, act, content, fields["target"]),)
+        for revision in fields.get("gone", ()):
+            if revision in self.notes:
+                place = self.notes[revision].place(environment)
+                place.seqs.append(entry.seq)
+                place.gone += (act,)
 
     def _drift(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """It concerns what stands at the version table's rows; where that is nothing, no revision."""
@@ -286,35 +243,16 @@ class Watch:
         if not there:
             self.elsewhere.append((fields["environment"], act))
 
+    def _replaced(self, entry: Entry, fields: Mapping[str, Any]) -> None:
+        self._whole(entry, fields)
+        if not self._flaw:
+            act = self.elsewhere[-1][1]
+            for uuid in self.history.environment(fields["environment"]).retired:
+                self.replaced.setdefault(uuid, act)
+
     def _whole(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         text = fields.get("comment") or fields.get("format") or fields.get("mode") or ""
         self.elsewhere.append((str(fields.get("environment", "")), self._act(entry, str(text))))
-
-
-def content_of(entry: Entry, fields: Mapping[str, Any]) -> Content:
-    """fields: of the entry, or of one revision in an adoption."""
-    rendered = fields.get("sql", {})
-    return Content(
-        entry.seq,
-        fields["manifest"],
-        tuple(Subject(item["name"], item["digest"]["sha256"]) for item in entry.document["subject"]),
-        fields.get("message", ""),
-        (*fields.get("down_revision", ()), *fields.get("depends_on", ())),
-        fields.get("git", {}).get("commit", ""),
-        tuple(
-            (f"{dialect} {way}", rendered[dialect][way])
-            for dialect in sorted(rendered)
-            for way in ("upgrade", "downgrade")
-            if way in rendered[dialect]
-        ),
-        {**fields.get("versions", {}), **({"server": fields["server"]} if fields.get("server") else {})},
-    )
-
-
-def _in_words(fields: Mapping[str, Any]) -> str:
-    """What an outcome says: why it failed, what a person decided, or the evidence."""
-    parts = [fields.get("decision"), fields.get("error"), fields.get("comment"), *fields.get("left", ())]
-    return "; ".join(str(part) for part in parts if part) or str(fields.get("evidence", ""))
 
 
 _NOTING: dict[Kind, Callable[[Watch, Entry, Mapping[str, Any]], None]] = {
@@ -333,7 +271,7 @@ _NOTING: dict[Kind, Callable[[Watch, Entry, Mapping[str, Any]], None]] = {
     Kind.APPLY_RECOVERED: Watch._ended,
     Kind.APPLY_REFUSED: Watch._refused,
     Kind.TARGET_ADOPTED: Watch._adopted,
-    Kind.TARGET_REPLACED: Watch._whole,
+    Kind.TARGET_REPLACED: Watch._replaced,
     Kind.DRIFT_FOUND: Watch._drift,
     Kind.DRIFT_ACCEPTED: Watch._drift,
     Kind.GUARD_INSTALLED: Watch._whole,

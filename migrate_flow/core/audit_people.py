@@ -62,20 +62,24 @@ class People:
         return next((item for item in self._history.revoked.values() if named(item.key) == act.key), None)
 
     def only_by(self, said: Attestation, contributors: Collection[str]) -> Iterator[str]:
-        """What of a person nobody but contributors of the migration ever recorded, in words: the key that signed, or
-        the role in which it did."""
-        roles = frozenset([said.fields["role"]]) if said.kind == Kind.APPROVED else None
-        for what, wanted in (("key", None), ("role", roles)):
-            if what == "role" and said.kind not in (Kind.APPROVED, Kind.REVIEWED):
-                continue
+        """What of a person nobody but contributors of the migration ever recorded, in words: the key that signed, the
+        role in which it did, or both."""
+        role = said.fields["role"] if said.kind == Kind.APPROVED else ""
+        asked: list[tuple[str, str, frozenset[str] | None]] = [("key", "key", None)]
+        if said.kind in (Kind.APPROVED, Kind.REVIEWED):
+            name = f"role {role}" if role else "role as a reviewer"
+            asked.append(("role", name, frozenset([role]) if role else None))
+        found: dict[tuple[int, frozenset[str]], list[str]] = {}
+        for what, name, wanted in asked:
             seq, signers = self._recorded(said, what, wanted)
             if signers and signers <= set(contributors):
-                who = " and ".join(sorted(signers))
-                name = f"role {said.fields['role']}" if wanted else "key" if what == "key" else "role as a reviewer"
-                yield (
-                    f"the {name} of {said.actor} was recorded by {who} alone (entry {seq}), who contributed to this "
-                    f"migration; {said.actor} {deed(said.kind)} in entry {said.seq}"
-                )
+                found.setdefault((seq, signers), []).append(f"the {name}")
+        for (seq, signers), names in found.items():
+            were = "were" if len(names) > 1 else "was"
+            yield (
+                f"{' and '.join(names)} of {said.actor} {were} recorded by {' and '.join(sorted(signers))} alone "
+                f"(entry {seq}), who contributed to this migration; {said.actor} {deed(said.kind)} in entry {said.seq}"
+            )
 
     def _recorded(self, said: Attestation, what: str, roles: frozenset[str] | None) -> tuple[int, frozenset[str]]:
         """The first policy that said so, and everybody who signed one that did, up to the act."""
@@ -111,6 +115,9 @@ def deed(kind: str) -> str:
 
 
 _DEEDS: dict[str, str] = {
+    Kind.LEDGER_OPENED: "opened the ledger",
+    Kind.POLICY_PROPOSED: "proposed a policy",
+    Kind.POLICY_ENDORSED: "endorsed a policy",
     Kind.MIGRATION_CREATED: "created it",
     Kind.CHECKED: "recorded checks",
     Kind.SELF_REVIEWED: "self-reviewed it",

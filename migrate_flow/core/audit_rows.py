@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
 from migrate_flow.core.audit import Act, Change, Checked
-from migrate_flow.core.audit_exceptions import Case, exceptions
-from migrate_flow.core.audit_notes import Content, Notes, Place, Watch
+from migrate_flow.core.audit_case import Case, Judged, chain, missing, stand_of
+from migrate_flow.core.audit_exceptions import exceptions
+from migrate_flow.core.audit_notes import Watch
+from migrate_flow.core.audit_tries import Content, Found, Notes, Place, Try
 from migrate_flow.core.entry import Kind, Subject, format_time
 from migrate_flow.core.evidence import Evidence, LintEvidence, RehearsalEvidence
 from migrate_flow.core.history import Applied, Attestation, History, RevisionRecord
 from migrate_flow.core.policy import Level, Policy
 from migrate_flow.core.rehearsal import Grade
-from migrate_flow.core.standing import progress
+from migrate_flow.core.standing import contributors, progress
 from migrate_flow.core.traits import Traits, in_order
 
 _GRADES = tuple(Grade)
@@ -96,15 +97,16 @@ def _contents(notes: Notes) -> list[Content]:
     found = [*notes.contents]
     for place in notes.places.values():
         found += [made.content for made in place.tries if made.counts]
-        found += [content for _state, _act, content in place.adopted]
+        found += [one.content for one in place.adopted]
     return sorted(found, key=lambda one: one.seq)
 
 
 def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
     case, told, evidence = _case(watch, notes, environment, read)
-    content, said, then = case.content, case.said, case.then
+    content, said, then = case.content, case.said, case.shown
     author, vouched, applied, applier = case.author, case.self_review, case.applied, case.applier
     reviewers, approvers = ([said(one) for one in some] for some in (case.reviews, case.approvals))
+    until = then.intent.seq if then and then.counts else 0
     return Change(
         revision=notes.id,
         environment=environment,
@@ -129,7 +131,7 @@ def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
         reviewers=tuple(reviewers),
         approvers=tuple(approvers),
         applier=applier,
-        created_at=format_time(case.record.created[0].at) if case.record.created else "",
+        created_at=next((format_time(one.at) for one in case.record.created if one.was_valid), ""),
         self_reviewed_at=format_time(vouched.at) if vouched else "",
         reviewed_at=reviewers[-1].at if reviewers else "",
         approved_at=approvers[-1].at if approvers else "",
@@ -138,8 +140,8 @@ def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
         approved_before=case.approved_before,
         upstream_before=case.upstream_before,
         distinct_people=_distinct(case),
-        lint=tuple(_linted(one) for one in evidence.lint),
-        rehearsals=tuple(_rehearsed(one) for one in evidence.rehearsals),
+        lint=tuple(_linted(one, until) for one in evidence.lint),
+        rehearsals=tuple(_rehearsed(one, until) for one in evidence.rehearsals),
         attempt=then.attempt if then else "",
         outcome=case.outcome,
         duration_s=_seconds(then.duration_ms) if then else "",
@@ -153,54 +155,84 @@ def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
         failed=case.failed,
         rollbacks=case.rollbacks,
         uncounted=case.uncounted,
-        exceptions=exceptions(case, evidence, watch.people),
+        exceptions=exceptions(case, evidence),
         entries=tuple(sorted({*notes.seqs, *case.place.seqs})),
         contributors=tuple(sorted(case.authors)),
         applier_distinct=_apart(case, applier),
+        evidence_before=case.evidence_before,
     )
 
 
 def _case(watch: Watch, notes: Notes, environment: str, read: Read) -> tuple[Case, Told, Evidence]:
     history, place = watch.history, notes.places.get(environment) or Place()
-    record = history.record(notes.id)
+    record, stand = history.record(notes.id), stand_of(watch.history, environment, notes.id)
     ups = [made for made in place.tries if made.up]
-    made = next((one for one in reversed(ups) if one.counts), ups[-1] if ups else None)
-    adopted = place.adopted[-1] if place.adopted else None
-    if adopted and made and made.counts and made.intent.seq > adopted[1].seq:
-        adopted = None
-    content = _content(notes, adopted[2] if adopted else made.content if made else None)
-    told = read(content.files) if content.files else Told()
-    evidence = _evidence(notes, record, content.manifest)
-    policy = made.policy if made and not adopted else history.policy
-    traits = replace(told.traits, risks=in_order({*told.traits.risks, *evidence.risks}))
-    risks = policy.risks(traits)
+    counting = [made for made in ups if made.counts]
+    rest = [one for one in chain(place, stand.seq) if isinstance(one, Found) or one.up]  # below a rollback
+    shown = rest[0] if rest else next(reversed(counting or ups), None)
+    made, adopted = (shown, None) if isinstance(shown, Try) else (None, shown)
+    content = _content(notes, shown.content if shown else None)
+    told, evidence = _read(content, read), notes.evidence_of(content.manifest, record)
+    policy = made.policy if made else history.policy
+    risks = policy.risks(_with(told.traits, evidence))
     now = progress(record, content.manifest, history.policy, risks, approvals_after=made.after if made else 0)
-    then = made if made and not adopted else None
-    approvals = then.approvals if then else tuple(now.tally.approvals.values())
+    judged = {one.intent.seq: _judged(one, notes, read) for one in (*counting, *([made] if made else []))}
+    approvals = made.approvals if made else tuple(now.tally.approvals.values())
+    basis = rest or ([shown] if shown else [])
     case = Case(
         history=history,
         notes=notes,
         record=record,
         place=place,
         environment=environment,
-        made=made,
+        stand=stand,
+        shown=made,
         adopted=adopted,
+        tries=tuple(judged.values()),
+        basis=tuple(judged[one.intent.seq] if isinstance(one, Try) else one for one in basis),
         content=content,
         risks=risks,
         state=now.state,
-        reviews=then.reviews if then else tuple(now.tally.reviews.values()),
+        reviews=made.reviews if made else tuple(now.tally.reviews.values()),
         approvals=approvals,
-        authors=frozenset((then.authors if then else frozenset()) or now.tally.authors),
+        authors=_authors(record, history, made) if made and made.authors else now.tally.authors,
         uncounted_now=tuple(
             (said, why)
             for said, why in now.tally.uncounted
             if said.flaw or said.kind != Kind.APPROVED or said.actor not in now.tally.approvals  # once is enough
         ),
-        escalations=_escalations(policy, risks, approvals),
-        missing=_missing(policy, risks, approvals) if then and then.asked is Level.APPROVED else {},
+        escalations=_escalations(policy, judged[made.intent.seq].risks if made else risks, approvals),
+        replaced=watch.replaced.get(stand.target) if stand.retired else None,
         people=watch.people,
     )
     return case, told, evidence
+
+
+def _read(content: Content, read: Read) -> Told:
+    return read(content.files) if content.files else Told()
+
+
+def _with(traits: Traits, evidence: Evidence) -> Traits:
+    return replace(traits, risks=in_order({*traits.risks, *evidence.risks}))
+
+
+def _judged(made: Try, notes: Notes, read: Read) -> Judged:
+    """By what stood in the ledger when it was meant."""
+    risks = made.policy.risks(_with(_read(_content(notes, made.content), read).traits, made.evidence))
+    asked = made.asked is Level.APPROVED
+    return Judged(made, risks, missing(made.policy, risks, made.approvals) if asked else {})
+
+
+def _authors(record: RevisionRecord, history: History, made: Try) -> frozenset[str]:
+    """Those of then, and whoever of them has another name by now: not whoever worked on it later."""
+    until = made.intent.seq
+    then = replace(
+        record,
+        created=[said for said in record.created if said.seq < until],
+        self_reviews=[said for said in record.self_reviews if said.seq < until],
+        reviews=[said for said in record.reviews if said.seq < until],
+    )
+    return made.authors | contributors(then, history.policy)
 
 
 def _content(notes: Notes, basis: Content | None) -> Content:
@@ -219,23 +251,20 @@ def _content(notes: Notes, basis: Content | None) -> Content:
     return found
 
 
-def _evidence(notes: Notes, record: RevisionRecord, manifest: str) -> Evidence:
-    """What still counts of it."""
-    flawed = {said.seq for said in (*record.checks, *record.self_reviews) if said.flaw}
-    found = [one for seq, of, one in notes.evidence if of == manifest and seq not in flawed]
-    return Evidence(
-        tuple(lint for one in found for lint in one.lint), tuple(run for one in found for run in one.rehearsals)
-    )
-
-
-def _linted(one: LintEvidence) -> Checked:
+def _linted(one: LintEvidence, until: int) -> Checked:
     result = f"{one.errors} errors, {one.warnings} warnings, {one.waived} waived"
-    return Checked(one.seq, one.by, one.rule_set, result, report=one.report)
+    return Checked(one.seq, one.by, one.rule_set, _late(result, one.seq, until), report=one.report)
 
 
-def _rehearsed(one: RehearsalEvidence) -> Checked:
+def _rehearsed(one: RehearsalEvidence, until: int) -> Checked:
     result = one.error or ("upgraded and undone" if one.undone else "upgraded" if one.upgrade else "not upgraded")
-    return Checked(one.seq, one.by, f"{one.dialect}: {one.server}", result, one.grade, one.report)
+    name = f"{one.dialect}: {one.server}"
+    return Checked(one.seq, one.by, name, _late(result, one.seq, until), one.grade, one.report)
+
+
+def _late(result: str, seq: int, until: int) -> str:
+    """until: position of the intent, 0 for none."""
+    return f"{result}, after the intent" if 0 < until < seq else result
 
 
 def _grade(evidence: Evidence) -> str:
@@ -243,13 +272,6 @@ def _grade(evidence: Evidence) -> str:
     dialects = {one.dialect for one in evidence.rehearsals}
     grades = {one.grade for dialect in dialects for one in evidence.newest_rehearsals(dialect)}
     return next((grade.value for grade in reversed(_GRADES) if grade in grades), "")
-
-
-def _missing(policy: Policy, risks: Sequence[str], approvals: Sequence[Attestation]) -> dict[str, int]:
-    """What the policy asked for at the intent, with the risks of the script, and was not there."""
-    given = Counter(said.fields.get("role") for said in approvals)
-    needed = policy.required_approvals(risks)
-    return {role: count - given[role] for role, count in needed.items() if count > given[role]}
 
 
 def _escalations(policy: Policy, risks: Sequence[str], approvals: Sequence[Attestation]) -> tuple[str, ...]:

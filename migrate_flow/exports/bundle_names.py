@@ -13,7 +13,7 @@ ENTRIES, ARTIFACTS, POLICIES = "entries/", "artifacts/", "policies/"
 
 CHAIN_HEAD = "seq\tstatement\tsignature\thash"
 CHAIN_LINE = re.compile(r"([1-9][0-9]{0,15})\t([0-9a-f]{64})\t([0-9a-f]{64})\t([0-9a-f]{64})")
-POLICY = re.compile(rf"{POLICIES}([0-9]{{7,16}})-([0-9a-f]{{12}})\.json")
+_POLICY = re.compile(rf"{POLICIES}([0-9]{{7,16}})-([0-9a-f]{{12}})\.json")
 _ENTRY = re.compile(rf"{ENTRIES}([0-9]{{7,16}})\.(json|sig)")
 _ARTIFACT = re.compile(rf"{ARTIFACTS}[0-9a-f]{{64}}")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:]")
@@ -27,6 +27,14 @@ def entry(seq: int) -> tuple[str, str]:
 def policy(seq: int, digest: str) -> str:
     """digest: hex."""
     return f"{POLICIES}{seq:07}-{digest[:12]}.json"
+
+
+def policy_of(name: str) -> tuple[int, str] | None:
+    """Position and the digits of its digest; None for a name that `policy` does not make."""
+    match = _POLICY.fullmatch(name)
+    if match is None or int(match[1]) < 1 or policy(int(match[1]), match[2]) != name:
+        return None
+    return int(match[1]), match[2]
 
 
 def code(name: str) -> int:
@@ -49,7 +57,7 @@ def position(name: str) -> int:
 
 def known(name: str) -> bool:
     """Whether a bundle has files of this name, entries apart."""
-    return name in ALWAYS or bool(_ARTIFACT.fullmatch(name) or POLICY.fullmatch(name))
+    return name in ALWAYS or _ARTIFACT.fullmatch(name) is not None or policy_of(name) is not None
 
 
 def folder(name: str) -> bool:

@@ -8,12 +8,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
+from migrate_flow import __version__
 from migrate_flow.core import canonical
 from migrate_flow.core.chain import ORIGIN
 from migrate_flow.core.entry import kind_of
 from migrate_flow.errors import UsageError
 from migrate_flow.exports import bundle_names as names
 from migrate_flow.exports.archive import Archive, Damaged, Member
+from migrate_flow.exports.bundle_readme import readme_again
 from migrate_flow.services.file_evidence import BUNDLE, Claimed
 from migrate_flow.services.verify_chunk import Row
 from migrate_flow.services.verify_ledger import Problem
@@ -21,6 +23,7 @@ from migrate_flow.services.verify_ledger import Problem
 # Bytes that one member may have which is read whole.
 LARGEST_TEXT, LARGEST_ARTIFACT = 16 << 20, 256 << 20
 _LONGEST_LINE = 1 << 12
+_UNTOLD = ("", None, None, "", "")
 _MOST_DAMAGE = 1000  # a file with more is no more damaged
 
 
@@ -32,6 +35,7 @@ class Bundle:
     def __init__(self, file: BinaryIO, where: str, claimed: Callable[[Mapping[str, Any], str], Claimed]) -> None:
         self.where = where
         self.damage: list[Problem] = []
+        self.own_readme: bool | None
         self._archive = Archive(file, where)
         self._others: dict[str, int] = {}  # name -> place in the directory
         self._codes, self._places = array("Q"), array("Q")  # of entries/: see `bundle_names.code`
@@ -49,6 +53,9 @@ class Bundle:
             if name not in self._others:
                 self._note(Problem(0, f"{name} is missing"))
         self.own_script = self._read(names.VERIFIER) == names.verifier()
+        self.own_readme = None
+        if self.header.product == f"migrate-flow {__version__}":
+            self.own_readme = self._read(names.README) == readme_again(self.header).encode()
 
     def _index(self) -> None:
         for member in self._archive.members():
@@ -127,8 +134,8 @@ class Bundle:
                 yield name.removeprefix(names.ARTIFACTS), self._read(name, LARGEST_ARTIFACT)
 
     def policies(self) -> list[tuple[int, str, bytes]]:
-        found = [(names.POLICY.fullmatch(name), name) for name in self._others]
-        return sorted((int(match[1]), match[2], self._read(name)) for match, name in found if match)
+        found = [(names.policy_of(name), name) for name in self._others]
+        return sorted((*told, self._read(name)) for told, name in found if told)
 
     def signers(self) -> bytes:
         return self._read(names.SIGNERS)
@@ -219,7 +226,9 @@ def _projected(statement: bytes) -> tuple[Any, ...]:
     try:
         document = canonical.known(statement)
         predicate = document["predicate"]
-        values = (kind_of(document), predicate.get("revision"), predicate.get("environment"))
-        return (*values, predicate["actor"], predicate["at"])
+        optional = (predicate.get("revision"), predicate.get("environment"))
+        values = (kind_of(document), *optional, predicate["actor"], predicate["at"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return ("", None, None, "", "")  # whoever judges the statement says what is wrong with it
+        return _UNTOLD  # whoever judges the statement says what is wrong with it
+    texts = all(isinstance(value, str) or (value is None and at in (1, 2)) for at, value in enumerate(values))
+    return values if texts else _UNTOLD

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from migrate_flow.core.audit import Header
-from migrate_flow.core.text import safe
+from migrate_flow.core.audit import Header, Selection
+from migrate_flow.exports.md import escaped
+from migrate_flow.services.file_evidence import Claimed
 
 _TEXT = """\
 # Evidence from a migration ledger
@@ -153,14 +154,36 @@ _PART = """\
 def readme(header: Header) -> str:
     """For this export."""
     count = f"{header.entries} {'entry' if header.entries == 1 else 'entries'}"
-    filters = ", ".join(f"{name} = {safe(value)}" for name, value in asdict(header.selection).items() if value)
+    filters = ", ".join(f"{name} = {escaped(value)}" for name, value in asdict(header.selection).items() if value)
     selection = f"It is a selection ({filters}); {header.left_out} are left out.\n" if header.left_out else ""
     return _TEXT.format(
         entries=f"all {count}" if not header.left_out else count,
-        project=safe(header.project),
+        project=escaped(header.project),
         as_of=header.as_of,
         genesis=header.genesis.removeprefix("sha256:"),
         head=header.head.removeprefix("sha256:"),
         selection=selection,
         more=_PART.format(left_out=header.left_out) if header.left_out else "",
+    )
+
+
+def readme_again(said: Claimed) -> str:
+    """For an export of which only this is known."""
+    return readme(
+        Header(
+            product=said.product,
+            project=said.project,
+            ledger=said.ledger,
+            genesis=said.genesis,
+            by="",
+            at=said.at,
+            as_of=said.head.seq,
+            head=said.head.hash,
+            selection=Selection(**said.selection),
+            first=said.first,
+            last=said.last,
+            entries=said.entries,
+            counts=said.counts,
+            left_out=said.left_out,
+        )
     )

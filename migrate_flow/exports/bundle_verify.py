@@ -8,7 +8,7 @@ It checks files, chain, signatures, keys, policies and artifacts. It does not ju
 `migrate-flow verify FILE` does. Whoever can change a bundle can change this script: take it from a copy that you trust.
 """
 
-# ruff: noqa: T201, UP006, UP035
+# ruff: noqa: B905, T201, UP006, UP035
 from __future__ import annotations
 
 import argparse
@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator
 
 Json = Dict[str, Any]
-
 NAMESPACE = "migrate-flow"
 ORIGIN = "0" * 64
 PREFIX, SUFFIX = "urn:migrate-flow:entry:", ":v1"
@@ -34,8 +33,9 @@ STORING = {"migration.created", "migration.self-reviewed", "apply.intended", "ap
 GOVERNING = {"ledger.opened", "policy.proposed", "policy.endorsed"}
 FIXED = {"README.md", "SHA256SUMS", "allowed_signers", "chain.tsv", "changes.csv", "header.json", "verify.py"}
 PERSON = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")
+ANCHORS = {"genesis": r"(?:sha256:)?[0-9a-f]{64}", "since": r"[1-9][0-9]{0,18}:(?:sha256:)?[0-9a-f]{64}"}
 POSITION = re.compile(r"([1-9][0-9]{0,15})\t([0-9a-f]{64})\t([0-9a-f]{64})\t([0-9a-f]{64})")
-KNOWN = re.compile(r"entries/[0-9]{7,16}\.(json|sig)|artifacts/[0-9a-f]{64}|policies/[0-9]{7,16}-[0-9a-f]{12}\.json")
+NUMBERED = re.compile(r"(?:entries/([0-9]{7,16})\.(?:json|sig)|policies/([0-9]{7,16})-[0-9a-f]{12}\.json)")
 
 
 class Unusable(Exception):
@@ -88,7 +88,7 @@ class Bundle:
         for name in self.names:
             if name not in listed and name != "SHA256SUMS":
                 self.problem(seq_of(name), f"{name} is not named in SHA256SUMS")
-            if name not in FIXED and not KNOWN.fullmatch(name):
+            if not (name in FIXED or re.fullmatch(r"artifacts/[0-9a-f]{64}", name) or seq_of(name, "")):
                 self.problem(0, f"it holds a file that is no part of an export: {name!r}")
         for name in sorted(FIXED - there):
             self.problem(0, f"{name} is missing")
@@ -105,6 +105,7 @@ class Bundle:
             seq, statement, signature, said = int(found[1]), found[2], found[3], found[4]
             if seq != len(self.hashes):
                 self.problem(seq, f"chain.tsv has position {seq} where {len(self.hashes)} belongs")
+                return
             joined = bytes.fromhex(self.hashes[-1] + statement + signature)
             if sha256(joined) != said:
                 self.problem(seq, "chain.tsv: its hash does not follow from its digests and the position before")
@@ -112,12 +113,9 @@ class Bundle:
             self.digests[seq] = (statement, signature)
 
     def check_policies(self) -> None:
-        for name in self.names:
-            match = re.fullmatch(r"policies/([0-9]{7,16})-([0-9a-f]{12})\.json", name)
-            if not match:
-                continue
-            data, seq = self.read(name), int(match[1])
-            if not sha256(data).startswith(match[2]):
+        for name in [name for name in self.names if seq_of(name, "policies/")]:
+            data, seq = self.read(name), seq_of(name, "policies/")
+            if not sha256(data).startswith(name[-17:-5]):
                 self.problem(seq, f"{name} has other bytes than its name says")
             try:
                 document = json.loads(data)
@@ -126,9 +124,8 @@ class Bundle:
                 self.problem(seq, f"{name} can't be read as a policy")
             else:
                 self.policies.append((seq, sha256(data), document))
-        wanted = set()
-        for _seq, _digest, document in self.policies:
-            wanted |= {f'{person} namespaces="{NAMESPACE}" {key}' for key, person in owners(document).items()}
+        pairs = [pair for _seq, _digest, document in self.policies for pair in owners(document).items()]
+        wanted = {f'{person} namespaces="{NAMESPACE}" {key}' for key, person in pairs}
         lines = [line for line in self.text("allowed_signers") if line.strip() and not line.startswith("#")]
         for line in sorted(wanted.symmetric_difference(lines)):
             self.problem(0, f"allowed_signers and policies/ do not say the same: {line[:100]!r}")
@@ -202,7 +199,7 @@ class Bundle:
             if admin or rules.get(predicate["public_key"]) == actor:
                 self.revoked[predicate["public_key"]] = seq
         for digest in brought(kind, document):
-            self.brought.setdefault(digest, seq)
+            self.brought.setdefault(bare(digest), seq)
 
     def verifies(self, statement: str, signature: str, person: str) -> bool:
         words = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-I", person]
@@ -212,31 +209,27 @@ class Bundle:
         return done.returncode == 0
 
     def check_artifacts(self) -> int:
-        missing, count = dict(self.brought), 0
-        for name in self.names:
-            if name.startswith("artifacts/"):
-                digest, count = name[len("artifacts/") :], count + 1
-                seq = missing.pop(digest, 0)
-                if sha256(self.read(name)) != digest:
-                    self.problem(seq, f"artifact {digest[:12]}... has other bytes")
-        for digest, seq in missing.items():
-            self.problem(seq, f"artifact {digest[:12]}... is gone")
-        return count
+        here = [name[len("artifacts/") :] for name in self.names if name.startswith("artifacts/")]
+        for digest in here:
+            if digest not in self.brought:
+                self.problem(0, f"artifact {digest[:12]}... belongs to no entry that is here")
+            if sha256(self.read("artifacts/" + digest)) != digest:
+                self.problem(self.brought.get(digest, 0), f"artifact {digest[:12]}... has other bytes")
+        for digest in self.brought.keys() - set(here):
+            self.problem(self.brought[digest], f"artifact {digest[:12]}... is gone")
+        return len(here)
 
     def check_header(self) -> list[int]:
         """The positions that are left out."""
         last, there = len(self.hashes) - 1, set(self.seqs)
         left = [seq for seq in range(1, last + 1) if seq not in there]
+        starts = [seq for seq in left if seq == 1 or seq - 1 in there]
+        ends = [seq for seq in left if seq == last or seq + 1 in there]
         counted = {
-            "as_of": last,
-            "entries": len(self.seqs),
-            "first": (self.seqs or [0])[0],
-            "last": (self.seqs or [0])[-1],
-            "left_out": len(left),
-            "counts": dict(self.kinds),
-            "head": self.hashes[-1],
-            "genesis": self.hashes[min(1, last)],
-        }
+            "as_of": last, "head": self.hashes[-1], "genesis": self.hashes[min(1, last)], "entries": len(self.seqs),
+            "first": (self.seqs or [0])[0], "last": (self.seqs or [0])[-1], "left_out": len(left),
+            "gaps": list(map(list, zip(starts, ends)))[:1000], "counts": dict(self.kinds),
+        }  # fmt: skip
         for seq in left[:100] if not self.header.get("left_out") else ():
             self.problem(seq, "it is missing: the header says that nothing is left out")
         for name, value in counted.items():
@@ -275,9 +268,11 @@ def key_of(signature: bytes) -> str:
     return kind.decode("ascii") + " " + base64.b64encode(blob).decode("ascii")
 
 
-def seq_of(name: str) -> int:
-    found = re.fullmatch(r"entries/([0-9]{7,16})\.(json|sig)", name)
-    return int(found[1]) if found else 0
+def seq_of(name: str, folder: str = "entries/") -> int:
+    """The position in a name, if it is as bundles write it; else 0."""
+    found = NUMBERED.fullmatch(name) if name.startswith(folder) else None
+    digits = (found[1] or found[2]) if found else "0"
+    return int(digits) if digits == f"{int(digits):07}" else 0
 
 
 def sha256(data: bytes) -> str:
@@ -289,27 +284,29 @@ def bare(digest: str) -> str:
 
 
 def check_anchors(bundle: Bundle, genesis: str, since: str) -> None:
-    if genesis and bundle.hashes[:2][-1] != bare(genesis):
+    if genesis and bundle.hashes[1:2] != [bare(genesis)]:
         bundle.problem(1, "another ledger: its first entry is not the one that --genesis names")
     if since:
-        seq, _, said = since.partition(":")
-        if not seq.isdigit() or not 0 < int(seq) < len(bundle.hashes):
-            raise Unusable(f"--since names position {seq!r}, the bundle ends at {len(bundle.hashes) - 1}")
-        if bundle.hashes[int(seq)] != bare(said):
-            bundle.problem(int(seq), "--since names another hash: history was rewritten, or it is another ledger")
+        seq, said = int(since.partition(":")[0]), since.partition(":")[2]
+        if seq >= len(bundle.hashes):
+            bundle.problem(seq, f"--since can't be held against it: the bundle ends at {len(bundle.hashes) - 1}")
+        elif bundle.hashes[seq] != bare(said):
+            bundle.problem(seq, "--since names another hash: history was rewritten, or it is another ledger")
 
 
 def report(bundle: Bundle, left: list[int], artifacts: int, genesis: str) -> int:
     for seq, text in sorted(set(bundle.problems)):
         print(f"PROBLEM entry {seq}: {text}" if seq else f"PROBLEM {text}")
     if bundle.problems:
-        print(f"{len(set(bundle.problems))} problem(s): this bundle is not what was exported")
+        print(f"{len(set(bundle.problems))} problem(s): do not rely on this bundle")
         return 4
     last = len(bundle.hashes) - 1
     print("proved: all files are as SHA256SUMS says")
     print(f"proved: the chain of positions 1 to {last}; its head is {last}:sha256:{bundle.hashes[-1]}")
-    print(f"proved: {len(bundle.seqs)} entries stand unchanged at their positions, each signed by its actor's key")
-    print(f"proved: {artifacts} artifacts have the bytes of their digests, and none is gone")
+    if bundle.seqs:
+        print(f"proved: {len(bundle.seqs)} entries stand unchanged at their positions, each signed by its actor's key")
+    if artifacts:
+        print(f"proved: {artifacts} artifacts have the bytes of their digests, none is gone, none was put in")
     print("proved: policies/ holds the policies that the statements name, and allowed_signers says what they say")
     print("NOT proved: roles and the order of the flow (migrate-flow verify FILE judges them)")
     if left:
@@ -318,7 +315,7 @@ def report(bundle: Bundle, left: list[int], artifacts: int, genesis: str) -> int
         print(f"NOT proved: that the policies of positions {places[:20]} came into force there: left out")
     if not genesis:
         print(f"NOT proved: that this is the ledger you mean; its genesis is sha256:{bundle.hashes[min(1, last)]}")
-    print(f"NOT proved: what came after entry {last}; that times are true; header.json and changes.csv")
+    print(f"NOT proved: what came after entry {last}; that times are true; README.md, header.json, changes.csv")
     return 0
 
 
@@ -332,6 +329,9 @@ def main() -> int:
     try:
         if not shutil.which("ssh-keygen"):
             raise Unusable("ssh-keygen is not here: install OpenSSH's client")
+        for name, form in ANCHORS.items():
+            if not re.fullmatch(f"({form})?", getattr(asked, name)):
+                raise Unusable(f"--{name} has another form: --help shows it")
         bundle = Bundle(asked.folder)
         bundle.check_sums()
         bundle.check_chain()

@@ -31,14 +31,16 @@ COLUMNS = (
     Column(
         "outcome",
         "`applied`, `failed`, `partial`, `open`, `rolled-back`, `grandfathered`, `out-of-band` or `refused`; "
-        "empty if nobody tried.",
+        "`replaced` where it stood only in a database that was replaced since, `gone` where an adoption found it taken "
+        "out; empty if nobody tried.",
         lambda c: c.outcome,
     ),
     Column("state", "How far the bytes are in the flow now, as `status` calls it.", lambda c: c.state),
     Column(
         "approved before applied",
         "At the position of the intent every approval that the policy in force asked for stood in the ledger, "
-        "escalations for the script's risks among them. Empty where the environment asks for none.",
+        "escalations for the script's risks among them, and none of them had expired. Empty where the environment asks "
+        "for none.",
         lambda c: yes_no(c.approved_before),
     ),
     Column(
@@ -47,8 +49,15 @@ COLUMNS = (
         lambda c: yes_no(c.upstream_before),
     ),
     Column(
+        "checked before applied",
+        "At the position of the intent lint without errors that nobody waived, and a rehearsal with a grade for each "
+        "dialect that the policy asks for, stood in the ledger. Empty where the environment asks for none.",
+        lambda c: yes_no(c.evidence_before),
+    ),
+    Column(
         "distinct people",
-        "No author reviewed or approved it, and nobody did both. Empty where nobody reviewed or approved.",
+        "No author, known then or by now, reviewed or approved it, and nobody did both. Empty where nobody reviewed or "
+        "approved.",
         lambda c: yes_no(c.distinct_people),
     ),
     Column(
@@ -90,16 +99,21 @@ COLUMNS = (
     Column("approved at", f"The newest that counted. {TIME}", lambda c: c.approved_at, 27),
     Column("intended at", TIME, lambda c: c.intended_at, 27),
     Column("applied at", TIME, lambda c: c.applied_at, 27),
-    Column("lint", "Evidence of these bytes: rules, result, who, position, report.", lambda c: checks(c.lint), 40),
+    Column(
+        "lint",
+        "Evidence of these bytes: rules, result, whether it came after the intent, who, position, report.",
+        lambda c: checks(c.lint),
+        40,
+    ),
     Column(
         "rehearsals",
-        "Evidence of these bytes: server, grade, result, who, position, report.",
+        "Evidence of these bytes: server, grade, result, whether it came after the intent, who, position, report.",
         lambda c: checks(c.rehearsals),
         40,
     ),
     Column("attempt", "Its number.", lambda c: c.attempt),
     Column("duration s", "Of the attempt, in seconds.", lambda c: c.duration_s),
-    Column("target", "The id that the database says of itself.", lambda c: c.target),
+    Column("target", "The id that the database says of itself: where the outcome is.", lambda c: c.target),
     Column("schema before", "Fingerprint.", lambda c: c.schema_before),
     Column("schema after", "Fingerprint.", lambda c: c.schema_after),
     Column(
@@ -123,11 +137,17 @@ def about_export(header: Header) -> dict[str, str]:
     names = {"since": chosen.since, "until": chosen.until, "environment": chosen.environment}
     names |= {"person": chosen.person, "revision": chosen.revision, "kind": chosen.kind}
     told = joined(f"{name} {value}" for name, value in names.items() if value)
-    return {"ledger": header.ledger, "exported up to": f"{header.as_of}:{header.head}", "selection": told or "all"}
+    return {
+        "ledger": header.ledger,
+        "exported up to": f"{header.as_of}:{header.head}",
+        "selection": told or "all",
+        "left out": str(header.left_out),
+    }
 
 
 LAST = {
     "ledger": "Its id.",
     "exported up to": "Position and hash of the newest entry that the export knows, for `verify --since`.",
     "selection": "What was asked for; `all` for everything.",
+    "left out": "How many entries up to there the selection left out.",
 }

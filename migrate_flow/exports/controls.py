@@ -51,7 +51,8 @@ SOC2 = Framework(
     (
         Question(
             "Somebody entitled to it allows a change before it is made, and before it goes live.",
-            "Approvals by role, signed before the intent to apply; the policy in force says which roles, how many.",
+            "Approvals by role; the policy in force says which, and how many. Whether all of them stood before the "
+            "intent to apply is answered for each change.",
             (Kind.APPROVED, Kind.APPLY_INTENDED, Kind.POLICY_PROPOSED, Kind.POLICY_ENDORSED),
             "That the work itself was ordered before it was begun: that is in your tickets.",
         ),
@@ -64,8 +65,8 @@ SOC2 = Framework(
         ),
         Question(
             "Changes are tested before they go live.",
-            "Findings of the static rules, upgrade-downgrade-upgrade on a scratch database, and the same bytes applied "
-            "upstream first.",
+            "Findings of the static rules, and rehearsals on a scratch database; whether they were there before the "
+            "intent, and whether it stood upstream first, is answered for each change.",
             (*_CHECKS, *_RAN),
             "Tests of the application, and how a change behaves with production's rows.",
         ),
@@ -99,14 +100,15 @@ ISO27001 = Framework(
         ),
         Question(
             "A change is authorised, tested and accepted.",
-            "Self-review, peer review and approval by different people, with the evidence of checks that they saw.",
+            "Self-review, peer review and approval, each of the same bytes; whether by different people, and with "
+            "checks on record before the intent, is answered for each change.",
             (*_CHECKS, *_SAID_YES),
             "How carefully somebody looked.",
         ),
         Question(
             "It is put in place by plan, and there is a way back.",
-            "The intent names the plan, the order of environments and their gates; a downgrade that was rehearsed, and "
-            "each rollback.",
+            "The intent names the plan's digest and the gates, the policy the order of environments; rehearsals tell "
+            "whether it can be undone, and each rollback is an entry.",
             (*_RAN, *_WENT_WRONG, Kind.CHECKED),
             "A way back for lost data: that is what backups are for.",
         ),
@@ -134,8 +136,8 @@ PCI = Framework(
         ),
         Question(
             "Its effect on security is written down.",
-            "Findings of the rules, and risks such as destructive or a table of the policy's list, which ask for more "
-            "approvals.",
+            "Findings of the rules, and risks such as destructive or a table of the policy's list, for which a policy "
+            "can ask more approvals.",
             (*_CHECKS, Kind.APPROVED),
             "A security assessment. The reviewer's comment is the place for one.",
         ),
@@ -155,7 +157,7 @@ PCI = Framework(
             "There are ways to handle a failure and to get back to a safe state.",
             "Failed and partial attempts with their cause, how each was settled, and rollbacks.",
             (*_WENT_WRONG, Kind.APPLY_APPLIED),
-            "That the state returned to is secure; the schema's fingerprint shows that it is the same as before.",
+            "That the state returned to is secure; the fingerprints tell whether the schema is as before.",
         ),
     ),
 )
@@ -168,26 +170,32 @@ SOX = Framework(
     (
         Question(
             "Changes to systems behind financial reports are approved and tested before production.",
-            "Approved before applied, upstream before production, and evidence of checks, computed for each row.",
+            "Whether it was approved, was checked and stood upstream, each before the intent: answered for each change "
+            "that the policy asks it of.",
             (*_CHECKS, *_SAID_YES, *_RAN),
             "Which of your databases matter for financial reports.",
         ),
         Question(
             "Whoever builds a change does not approve it, nor bring it to production alone.",
-            "Author, reviewers, approvers and applier by signing key; contributors as git's history was recorded.",
+            "Two answers for each change, by signing keys and recorded contributors: whether author, reviewers and "
+            "approvers are different people, and whether the applier is none of them. A review or approval of one's "
+            "own work is refused. Authors who apply their own change are not refused for it: the second answer shows "
+            "them.",
             (*_CREATED, *_SAID_YES, Kind.APPLY_INTENDED),
-            "That two keys are two people, and that an author's name in git is true.",
+            "That two keys are two people, that an author's name in git is true, and who started the program that "
+            "signed as the applier: a pipeline may hold the key.",
         ),
         Question(
             "The list of changes that samples are drawn from is complete.",
-            "Every change that went through the tool, without gaps in the chain; version tables reconciled; drift for "
-            "the rest.",
+            "Every change that went through the tool, without gaps in the chain; version tables reconciled where they "
+            "could be read; drift for the rest.",
             (*_RAN, Kind.TARGET_ADOPTED, Kind.TARGET_REPLACED, *_OUTSIDE, _EXPORTED),
             "Changes of data by hand, and databases that were never put under the tool.",
         ),
         Question(
             "Only the right people can change the rules and the records.",
-            "Changes of the policy are signed by the admins of the policy before; revoked keys; each export.",
+            "Changes of the policy are signed by the admins of the policy before; revoked keys; each export that was "
+            "recorded.",
             (Kind.LEDGER_OPENED, Kind.POLICY_PROPOSED, Kind.POLICY_ENDORSED, Kind.KEY_REVOKED, _EXPORTED),
             "Who can reach the databases and the ledger's server beside the tool: see their own access lists.",
         ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from migrate_flow.core.audit import Change, Header
+from migrate_flow.core.audit import CONTROLS, Header
 from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import plain, yes_no
 from migrate_flow.exports.columns import COLUMNS, about_export
@@ -14,12 +14,6 @@ from migrate_flow.exports.columns import COLUMNS, about_export
 # What could be markup, HTML and links included, anywhere in a line; and what is one at its beginning alone.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$]|:(?=//)|(?<=www)\.)", re.I)
 _BEGINNING = re.compile(r"^(\d*)([-+#=.):])")
-_CONTROLS: tuple[tuple[str, Callable[[Change], bool | None]], ...] = (
-    ("Approved before it was applied", lambda c: c.approved_before),
-    ("Stood upstream before", lambda c: c.upstream_before),
-    ("Author, reviewers and approvers are different people", lambda c: c.distinct_people),
-    ("The applier is none of them", lambda c: c.applier_distinct),
-)
 _HEADINGS = ("revision", "environment", "message", "exceptions")
 
 
@@ -38,13 +32,13 @@ def _lines(export: Exported) -> Iterator[str]:
     yield f"# {escaped(header.project)}: migrations and their evidence"
     yield ""
     yield from _about(header)
-    found = [[0, 0, 0] for _ in _CONTROLS]
+    found = [[0, 0, 0] for _ in CONTROLS]
     exceptions: list[tuple[str, str, tuple[str, ...]]] = []
     rows = 0
     for change in export.changes():
         rows += 1
-        for counts, (_name, control) in zip(found, _CONTROLS, strict=True):
-            holds = control(change)
+        for counts, (name, _title, _meaning) in zip(found, CONTROLS, strict=True):
+            holds = getattr(change, name)
             counts[2 if holds is None else 0 if holds else 1] += 1
         if change.exceptions:
             exceptions.append((change.revision, change.environment, change.exceptions))
@@ -52,8 +46,8 @@ def _lines(export: Exported) -> Iterator[str]:
     yield ""
     yield "| control | holds | does not hold | not asked |"
     yield "|---|---|---|---|"
-    for counts, (name, _control) in zip(found, _CONTROLS, strict=True):
-        yield f"| {name} | {counts[0]} | {counts[1]} | {counts[2]} |"
+    for counts, (_name, title, _meaning) in zip(found, CONTROLS, strict=True):
+        yield f"| {title} | {counts[0]} | {counts[1]} | {counts[2]} |"
     yield ""
     yield f"Of {rows} changes; each is one migration in one environment."
     yield ""

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from migrate_flow.core import canonical
-from migrate_flow.core.audit import SCHEMA
+from migrate_flow.core.audit import SCHEMA, Selection
 from migrate_flow.core.chain import Head
 from migrate_flow.errors import UsageError
 from migrate_flow.exports.bundle_reader import Bundle
@@ -25,6 +26,13 @@ from migrate_flow.services.verify_ledger import Problem
 LONGEST_LINE = 16 << 20  # bytes; a statement holds digests of scripts, not scripts
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEYS = frozenset(COLUMNS)
+_FILTERS = frozenset(field.name for field in fields(Selection))
+_DERIVED = frozenset(  # fields of the header that the entries tell again
+    {
+        "project", "ledger", "genesis", "at", "as_of", "head", "selection", "first", "last", "entries", "counts",
+        "left_out", "gaps",
+    }
+)  # fmt: skip
 _EXPORT = "migrate-flow export --format bundle --output FILE, or --format jsonl, makes a file that can be verified"
 
 
@@ -58,6 +66,7 @@ class JsonLines:
 
     form = JSONL
     own_script = True
+    own_readme: bool | None = None
 
     def __init__(self, file: BinaryIO, where: str) -> None:
         self._file, self.where = file, where
@@ -141,17 +150,23 @@ def claimed(document: Mapping[str, Any], where: str) -> Claimed:
     try:
         header = document["header"]
         selection = {name: value for name, value in header["selection"].items() if value}
+        if odd := selection.keys() - _FILTERS:
+            raise ValueError(f"no filter of this version is named {json.dumps(min(odd))[:40]}")
         return Claimed(
+            product=_text(header["product"]),
+            project=_text(header["project"]),
             ledger=_text(header["ledger"]),
             genesis=_hash(header["genesis"]),
             head=Head(_count(header["as_of"]), _hash(header["head"])),
+            at=_text(header["at"]),
             entries=_count(header["entries"]),
             first=_count(header["first"]),
             last=_count(header["last"]),
             left_out=_count(header["left_out"]),
             counts={_text(kind): _count(number) for kind, number in header["counts"].items()},
             gaps=tuple((_count(start), _count(end)) for start, end in header["gaps"]),
-            selection={_text(name): _text(value) for name, value in selection.items()},
+            selection={name: _text(value) for name, value in selection.items()},
+            unsigned=tuple(name for name in header if name not in _DERIVED),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(

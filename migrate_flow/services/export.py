@@ -23,11 +23,22 @@ from migrate_flow.services.allowed_signers import Person, keys_by_person
 from migrate_flow.services.book import Book
 from migrate_flow.services.ports import Ledger, Target, Verifier
 from migrate_flow.services.reconcile import reconcile
-from migrate_flow.services.survey import Survey, broken, described, digests, entry_of, matcher, rows_of, survey
+from migrate_flow.services.survey import (
+    SHOWN,
+    Survey,
+    broken,
+    described,
+    digests,
+    entry_of,
+    matcher,
+    rows_of,
+    survey,
+)
 from migrate_flow.services.told import reader
 from migrate_flow.services.verify_chunk import rare_collections
 
-_SHOWN = 50  # notices of one sort
+# What has rows judges which entries count.
+_WITH_ROWS = frozenset({"csv", "xlsx", "md", "html", "bundle"})
 
 
 class SurveyedBook(Book):
@@ -68,13 +79,14 @@ class Archive:
 @dataclass(frozen=True)
 class Export:
     """Implements `exports.Exported`. unrecorded: why the ledger does not tell of it, empty if it does. seq: of the
-    entry that does, else 0."""
+    entry that does, else 0. folded: the past up to as_of, where it was needed already."""
 
     header: Header
     survey: Survey
     archive: Archive
     unrecorded: str = ""
     seq: int = 0
+    folded: Watch | None = None
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -109,9 +121,7 @@ class Export:
             yield version.seq, version.policy.digest.removeprefix("sha256:"), dict(version.policy.document)
 
     def people(self) -> Mapping[str, Person]:
-        revoked = {key: item.seq for key, item in self.survey.history.revoked.items()}
-        until = self.header.as_of
-        known = {key: seq for key, seq in revoked.items() if seq <= until}
+        known = {item.key: item.seq for item in self.survey.revoked}
         return keys_by_person(((version.seq, version.policy) for version in self.survey.policies), known)
 
     @property
@@ -122,16 +132,7 @@ class Export:
     @cached_property
     def watch(self) -> Watch:
         """Raises LedgerError where the ledger can't be trusted, or understood."""
-        watch, ledger = Watch(self.archive.verifier.key_of), self.archive.ledger
-        try:
-            with rare_collections(), closing(_until(ledger.entries(), self.header.as_of)) as entries:
-                for entry in entries:
-                    watch.take(entry)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(
-                f"the ledger can't be understood: {error}", hint="migrate-flow ledger verify", where=ledger.describe()
-            ) from error
-        return watch
+        return self.folded or _fold(self.archive, self.header.as_of)
 
     @cached_property
     def _chosen(self) -> frozenset[int] | None:
@@ -167,9 +168,8 @@ def gather(archive: Archive, selection: Selection, format_name: str, *, as_of: i
     book = archive.book(found.history, seen)
     history = book.history
     who = archive.actor(history)
-    reconciled = tuple(
-        reconcile(found, archive.verifier, lambda name: archive.target(name, who), archive.config.environments)
-    )
+    watch = _fold(archive, found.as_of.seq) if format_name in _WITH_ROWS else None
+    reconciled = tuple(reconcile(found, watch, lambda name: archive.target(name, who), archive.config.environments))
     header = Header(
         product=f"migrate-flow {__version__}",
         project=history.project,
@@ -188,9 +188,9 @@ def gather(archive: Archive, selection: Selection, format_name: str, *, as_of: i
         gaps=tuple(found.gaps),
         reconciliation=reconciled,
         recorded=record,
-        notices=tuple(_notices(found)),
+        notices=tuple(_notices(found, watch)),
     )
-    export = Export(header, found, archive)
+    export = Export(header, found, archive, folded=watch)
     if not record:
         return export
     try:
@@ -216,20 +216,57 @@ def _record(book: Book, header: Header, format_name: str) -> int:
     return book.append(Draft(Kind.LEDGER_EXPORTED, [subject], fields)).seq
 
 
-def _notices(found: Survey) -> Iterator[str]:
-    """What a reader of any row must know."""
+def _notices(found: Survey, watch: Watch | None) -> Iterator[str]:
+    """What a reader of any row must know, the newest first. watch: None where nobody judged what counts."""
     if found.gaps and sum(end - start + 1 for start, end in found.gaps) < found.as_of.seq - found.entries:
         yield f"of the gaps only the first {len(found.gaps)} are listed; more positions are left out"
-    for revocation in list(found.history.revoked.values())[:_SHOWN]:
-        if revocation.seq <= found.as_of.seq:
-            why = f": {revocation.why}" if revocation.why else ""
-            yield f"{revocation.by} revoked a key of {found.history.policy.owners.get(revocation.key, 'somebody')} " + (
-                f"(entry {revocation.seq}){why}"
-            )
-    for seq, kind, environment, actor in found.rare[:_SHOWN]:
-        yield f"{actor} {deed(kind)}{f' of {environment}' if environment else ''} (entry {seq})"
-    if len(found.rare) > _SHOWN:
-        yield f"and {len(found.rare) - _SHOWN} more entries that concern no single migration"
+    owners = {key: owner for version in found.policies for key, owner in version.policy.owners.items()}
+    for revocation in found.revoked[: -SHOWN - 1 : -1]:
+        why = f": {revocation.why}" if revocation.why else ""
+        owner = owners.get(revocation.key, "somebody")
+        yield f"{revocation.by} revoked a key of {owner} (entry {revocation.seq}){why}"
+    if len(found.revoked) > SHOWN:
+        yield f"and {len(found.revoked) - SHOWN} more keys that were revoked"
+    for seq, kind, actor, why in found.flawed[: -SHOWN - 1 : -1]:
+        yield f"{actor} {deed(kind)} (entry {seq}), which does not count: {why}"
+    if len(found.flawed) > SHOWN:
+        yield f"and {len(found.flawed) - SHOWN} more entries about policies and keys that do not count"
+    flaws = watch.uncounted if watch else {}
+    for seq, kind, environment, actor in reversed(found.rare):
+        flaw = f", which does not count: {flaws[seq]}" if seq in flaws else ""
+        yield f"{actor} {deed(kind)}{f' of {environment}' if environment else ''} (entry {seq}){flaw}"
+    if found.rarities > len(found.rare):
+        yield f"and {found.rarities - len(found.rare)} more entries that concern no single migration"
+    if found.rare and watch is None:
+        yield "whether these entries count is not judged in this format"
+    seq, actor, times = found.exported
+    if times:
+        before = f", the newest of {times} exports" if times > 1 else ""
+        yield f"{actor} exported the ledger (entry {seq}){before}"
+
+
+def _fold(archive: Archive, last: int) -> Watch:
+    """The past up to a position, each signature verified. Raises LedgerError where the ledger can't be trusted, or
+    understood."""
+    verifier, ledger = archive.verifier, archive.ledger
+    watch = Watch(verifier.key_of)
+    try:
+        with rare_collections(), closing(_until(ledger.entries(), last)) as entries:
+            for entry in entries:
+                try:
+                    verifier.verify(entry.statement, entry.signature)
+                except ValueError as error:
+                    raise LedgerError(
+                        f"the ledger can't be trusted: the signature of entry {entry.seq} is not valid: {error}",
+                        hint="migrate-flow ledger verify",
+                        where=ledger.describe(),
+                    ) from error
+                watch.take(entry)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(
+            f"the ledger can't be understood: {error}", hint="migrate-flow ledger verify", where=ledger.describe()
+        ) from error
+    return watch
 
 
 def _until(entries: Iterator[Entry], last: int) -> Generator[Entry]:

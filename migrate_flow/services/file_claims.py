@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrate_flow.core.chain import Head
+from migrate_flow.core.text import shortened
 from migrate_flow.services.file_evidence import BUNDLE, Evidence, Judgement
 
 _CHAIN = "each continues the one before it, and none was changed, moved, put in or taken out between them"
@@ -20,23 +21,29 @@ _COMPARE = "compare it with genesis in the migrate-flow.toml that you trust, or 
 
 def proved(evidence: Evidence, judged: Judgement, genesis: str, since: Head | None) -> Iterator[str]:
     header, bundle = evidence.header, evidence.form == BUNDLE
+    count = judged.found.count
     if judged.holds("entries", "chain"):
         yield from _of_entries(evidence, judged)
-    if bundle and judged.holds("artifacts"):
+    if bundle and judged.holds("artifacts") and judged.artifacts:
         what = f"{_count(judged.artifacts, 'artifact')} (scripts, rendered SQL, reports)"
-        yield f"{what}: each has the bytes of its digest, and none that an entry here brought is missing"
+        yield f"{what}: each has the bytes of its digest and was brought by an entry here, and none of those is missing"
     if bundle and header.whole and judged.holds("entries", "policies"):
         yield f"{_count(judged.policies, 'policy', 'policies')}, and allowed_signers: what the entries make them"
-    elif bundle and judged.holds("entries", "policies"):
+    elif bundle and count and judged.holds("entries", "policies"):
         yield "policies/: it holds each policy that a statement here names by its digest; allowed_signers has its keys"
     if bundle and judged.holds("files"):
         yield f"all {judged.files} files: as SHA256SUMS names them, none added and none gone"
-    if judged.holds("header", "entries"):
+    if bundle and evidence.own_readme:
+        yield "README.md: what this version writes for such an export"
+    if judged.holds("header", "entries") and (count or bundle):
         yield "counts, positions, gaps and head in the header: counted again from the entries" + (
             "" if bundle or header.whole else ", as far as they are here"
         )
     if genesis and genesis == judged.genesis and judged.holds("entries", "chain", "anchors"):
-        yield f"the ledger is the one that --genesis names: its first entry is sha256:{genesis}"
+        if header.whole:
+            yield f"the ledger is the one that --genesis names: its first entry is sha256:{genesis}"
+        else:
+            yield "the first entry is the one that --genesis names"
     if since and judged.hashes.get(since.seq) == since.hash and judged.holds("entries", "chain", "anchors"):
         bound = ": nothing up to there was rewritten since" if bundle or header.whole else ""
         yield f"entry {since.seq} is the one that --since names{bound}"
@@ -48,31 +55,37 @@ def _of_entries(evidence: Evidence, judged: Judgement) -> Iterator[str]:
     if header.whole:
         yield f"{_count(found.count, 'entry', 'entries')}, {found.first} to {found.last}: {_CHAIN}"
         yield signed
-        yield _AUTHORITY
+        if judged.holds("authority"):
+            yield _AUTHORITY
     elif evidence.form == BUNDLE:
         yield f"chain.tsv, {_count(judged.head.seq, 'position')}: each follows from the one before it"
-        yield f"{_count(found.count, 'entry', 'entries')}: each stands unchanged at its position of that chain"
-        yield signed + ", and was made with a key that the policies here give to that person"
-    else:
+        if found.count:
+            yield f"{_count(found.count, 'entry', 'entries')}: each stands unchanged at its position of that chain"
+            yield signed + ", and was made with a key that the policies here give to that person"
+    elif found.count:
         yield f"{_count(found.count, 'entry', 'entries')}: each has the bytes of its hash; neighbours follow each other"
         yield signed
 
 
-def not_proved(evidence: Evidence, judged: Judgement, genesis: str, since: Head | None) -> Iterator[str]:
+def not_proved(evidence: Evidence, judged: Judgement, genesis: str) -> Iterator[str]:
     bundle = evidence.form == BUNDLE
     yield from _origin(judged, genesis)
-    yield from _end(judged, since)
+    yield (
+        f"that nothing was appended or cut off behind entry {judged.head.seq}: compare the head with the ledger, or "
+        "with one that was noted elsewhere (--since)"
+    )
     if not evidence.header.whole:
         yield from _selection(evidence, judged)
     if not bundle:
         yield "scripts, SQL and reports: a jsonl does not hold them; the entries name their digests (a bundle has both)"
     yield "that the times are true: each is what its signer's clock said, only their order is proved"
     yield "that a key was in its owner's hands only: the policy says whose it is, and no more"
-    unsigned = "README.md and changes.csv, " if bundle else ""
-    yield (
-        f"{unsigned}who exported it, and how ledger and databases compared: nobody signed that"
-        + ("; changes.csv is a reading of the entries, which count" if bundle else "")
-    )
+    fields = _unsigned(evidence, judged)
+    yield f"who exported it, and how ledger and databases compared: nobody signed {fields} of the header"
+    if bundle:
+        yield "the rows of changes.csv: changes.csv is a reading of the entries, which count"
+    if bundle and evidence.own_readme is None:
+        yield f"README.md: {shortened(evidence.header.product, 60)} wrote it, and this version can't write the same"
     if bundle and not evidence.own_script:
         yield "verify.py in the bundle: it is not this version's, so take a copy that did not come with the file"
 
@@ -84,18 +97,18 @@ def _origin(judged: Judgement, genesis: str) -> Iterator[str]:
         yield f"that this is the ledger you mean: its first entry is sha256:{judged.genesis}; {_COMPARE}"
 
 
-def _end(judged: Judgement, since: Head | None) -> Iterator[str]:
-    if since and since.seq not in judged.hashes:
-        where = f"it ends at {judged.found.last}" if since.seq > judged.found.last else "that entry is left out"
-        yield f"that it holds entry {since.seq} as --since names it: {where}"
-    yield (
-        f"that nothing was appended or cut off behind entry {judged.head.seq}: compare the head with the ledger, or "
-        "with one that was noted elsewhere (--since)"
-    )
+def _unsigned(evidence: Evidence, judged: Judgement) -> str:
+    """The fields of the header that no entry here can tell."""
+    found, names = judged.found, list(evidence.header.unsigned)
+    names += [] if found.project else ["project"]
+    names += [] if found.count and found.last == judged.head.seq else ["at"]
+    return shortened(", ".join(names), 200) or "the rest"
 
 
 def _selection(evidence: Evidence, judged: Judgement) -> Iterator[str]:
     header, left = evidence.header, judged.found.left_out
+    if not judged.found.count:
+        yield "that nothing in the ledger fits the selection: no entry is here"
     how = ", ".join(f"{name} = {value}" for name, value in header.selection.items()) or "no filter is named"
     yield (
         f"authority (who was allowed to say what): it follows from all entries before, and {left} "

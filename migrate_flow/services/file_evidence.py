@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from migrate_flow.core import canonical
+from migrate_flow.core.audit import Selection
 from migrate_flow.core.chain import Head
+from migrate_flow.services.survey import matcher
 from migrate_flow.services.verify_chunk import Row
 from migrate_flow.services.verify_ledger import Problem
 
@@ -17,11 +20,15 @@ FIRST_GAPS = 1000  # a header names so many at most
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What the header says, which nobody signed. Hashes in hex. selection: the filters that are set, by name."""
+    """What the header says, which nobody signed. Hashes in hex. at: of the entry `head`. selection: the filters that
+    are set, by name. unsigned: names of all fields that no entry can tell."""
 
+    product: str
+    project: str
     ledger: str
     genesis: str
     head: Head
+    at: str
     entries: int
     first: int
     last: int
@@ -29,6 +36,7 @@ class Claimed:
     counts: Mapping[str, int]
     gaps: tuple[tuple[int, int], ...]
     selection: Mapping[str, str]
+    unsigned: tuple[str, ...]
 
     @property
     def whole(self) -> bool:
@@ -39,7 +47,8 @@ class Evidence(Protocol):
     """An exported file. A jsonl holds no more than entries: what only bundles have is empty there.
 
     form: ``jsonl`` or ``bundle``. damage: what is wrong in it, noted while it is read. own_script: whether a bundle's
-    README and verifier are those of this version. Raises UsageError where it can't be read.
+    verifier is that of this version. own_readme: whether its README is what this version writes for that header; None
+    where another version wrote it, or where there is none. Raises UsageError where it can't be read.
     """
 
     form: str
@@ -47,6 +56,7 @@ class Evidence(Protocol):
     header: Claimed
     damage: list[Problem]
     own_script: bool
+    own_readme: bool | None
 
     def rows(self) -> Iterator[Row]:
         """Its entries in the file's order, as columns of `verify_chunk`."""
@@ -71,17 +81,26 @@ class Evidence(Protocol):
 
 @dataclass
 class Found:
-    """What the entries of a file turn out to be, in the order in which they come."""
+    """What the entries of a file turn out to be, in the order in which they come. at: of the last. project: as the
+    ledger's first entry names it, empty where that is not here. strays: those that the selection does not ask for."""
 
+    wanted: Callable[[Row], bool]
     count: int = 0
     first: int = 0
     last: int = 0
     left_out: int = 0
     head: str = ""
+    at: str = ""
     genesis: str = ""
+    project: str = ""
     kinds: Counter[str] = field(default_factory=Counter)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     disorder: list[Problem] = field(default_factory=list)
+    strays: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, header: Claimed) -> Found:
+        return cls(matcher(Selection(**header.selection)))
 
     def row(self, row: Row) -> None:
         seq = row[0]
@@ -93,9 +112,11 @@ class Found:
         self.count += 1
         self.first = min(self.first or seq, seq)
         if seq >= self.last:
-            self.last, self.head = seq, row[2]
+            self.last, self.head, self.at = seq, row[2], str(row[9])
         if seq == 1:
-            self.genesis = row[2]
+            self.genesis, self.project = row[2], _project(row[3])
+        if not self.wanted(row):
+            self.strays.append(Problem(seq, "it does not fit the selection that the header names"))
         self.kinds[str(row[5])] += 1
 
     def gap(self, start: int, end: int) -> None:
@@ -131,7 +152,8 @@ class Judgement:
 @dataclass(frozen=True, slots=True)
 class FileReport:
     """proved, not_proved: sentences for an auditor. signers: as in Judgement, where keys can't be held against a
-    policy."""
+    policy. faults: the areas that problems are about; where these are no others than ``authority`` (entries that do not
+    count) and ``anchors``, the file itself holds together."""
 
     file: str
     form: str
@@ -143,6 +165,7 @@ class FileReport:
     not_proved: tuple[str, ...]
     problems: tuple[Problem, ...]
     signers: tuple[tuple[str, str], ...] = ()
+    faults: frozenset[str] = frozenset()
 
     @property
     def ok(self) -> bool:
@@ -156,15 +179,27 @@ def header_problems(said: Claimed, found: Found, head: Head, genesis: str, ledge
         ("first", said.first, found.first),
         ("last", said.last, found.last),
         ("left_out", said.left_out, found.left_out),
-        ("gaps", said.gaps, tuple(found.gaps[: len(said.gaps)] if said.gaps else found.gaps)),
+        ("gaps", said.gaps, tuple(found.gaps)),
         ("counts", dict(said.counts), dict(found.kinds)),
         ("as_of and head", str(said.head), str(head)),
         ("genesis", said.genesis, genesis or said.genesis),
         ("ledger", said.ledger, ledger or said.ledger),
+        ("project", said.project, found.project or said.project),
+        ("at", said.at, found.at if found.last == head.seq else said.at),
     ]
     for name, one, other in pairs:
         if one != other:
             yield Problem(0, f"the header says {name} {_short(one)}, the file holds {_short(other)}")
+    if not said.whole and not said.selection:
+        yield Problem(0, "the header names no filter, and yet entries are left out")
+    yield from found.strays
+
+
+def _project(statement: bytes) -> str:
+    try:
+        return str(canonical.loads(statement)["predicate"]["project"])
+    except (ValueError, KeyError, TypeError):
+        return ""  # whoever judges the statement says what is wrong with it
 
 
 def _short(value: object) -> str:

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from migrate_flow.core import canonical
 from migrate_flow.core.audit import Reconciled
+from migrate_flow.core.audit_notes import Watch
 from migrate_flow.core.audit_rows import in_promotion_order
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.services.ports import Target, Verifier
+from migrate_flow.services.ports import Target
 from migrate_flow.services.survey import Survey
 
 NO_ACCESS = "not reconciled: no access"
+NOT_JUDGED = "not reconciled: jsonl judges no entry; csv, xlsx, md, html and bundle do"
 
 
 def reconcile(
-    survey: Survey, verifier: Verifier, target: Callable[[str], Target] | None, configured: Collection[str]
+    survey: Survey, watch: Watch | None, target: Callable[[str], Target], configured: Collection[str]
 ) -> Iterator[Reconciled]:
-    """One for each environment of which the ledger knows where it stands: by the newest outcome or adoption there, if
-    a person of the policy signed it. target: None where no database is to be asked. configured: the environments that
-    the file tells how to reach."""
+    """One for each environment of which the ledger knows where it stands, by the entries that count. watch: None where
+    nobody judged them. configured: the environments that the file tells how to reach."""
     rules = survey.policies[-1].policy.environments
     for name in in_promotion_order(survey.policies[-1].policy):
-        row = survey.newest.get(name)
-        if row is None:
+        if watch is None:
+            if name in survey.known:
+                yield Reconciled(name, "", (), reason=NOT_JUDGED)
             continue
-        try:
-            fields = canonical.loads(row[3])["predicate"]
-            uuid, heads = str(fields["target"]), tuple(sorted(map(str, fields["heads"])))
-            signed = survey.history.policy.owners.get(verifier.verify(row[3], row[4])) == row[8]
-        except (ValueError, KeyError, TypeError):
-            uuid, heads, signed = "", (), False
-        if not signed:
-            yield Reconciled(name, uuid, heads, reason=f"not reconciled: entry {row[0]} is not signed as it says")
-        elif target is None or name not in configured:
+        known = watch.history.environment(name).targets
+        if not known:
+            continue
+        if rules[name].personal:
+            yield Reconciled(name, "", (), reason="not reconciled: each developer has a database of one's own")
+            continue
+        record = next(iter(known.values()))
+        uuid, heads = record.uuid, tuple(sorted(record.heads or ()))
+        if name in watch.headless:
+            seq = watch.headless[name]
+            reason = f"not reconciled: entry {seq}, the newest outcome, does not say where the version table stands"
+            yield Reconciled(name, uuid, heads, reason=reason)
+        elif record.heads is None:
+            reason = "not reconciled: nothing is recorded yet of the database that is in use now"
+            yield Reconciled(name, uuid, heads, reason=reason)
+        elif record.attempt is not None:
+            reason = f"not reconciled: the attempt of entry {record.attempt.seq} is open"
+            yield Reconciled(name, uuid, heads, reason=reason)
+        elif name not in configured:
             yield Reconciled(name, uuid, heads, reason=NO_ACCESS)
-        elif rules[name].personal:
-            yield Reconciled(name, uuid, heads, reason="not reconciled: each developer has a database of one's own")
         elif name in survey.moved:
             reason = "not reconciled: the ledger goes on behind what is exported, and the database with it"
             yield Reconciled(name, uuid, heads, reason=reason)

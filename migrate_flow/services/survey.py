@@ -8,7 +8,7 @@ What is stored is written as it is: `ledger verify` and `verify` judge it.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -19,13 +19,14 @@ from migrate_flow.core import canonical
 from migrate_flow.core.audit import Selection
 from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.entry import Entry, Kind, format_time, parse_time, project
-from migrate_flow.core.history import History, PolicyVersion
+from migrate_flow.core.history import History, PolicyVersion, Revocation
 from migrate_flow.core.lifecycle import add
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import LedgerError, UsageError
 from migrate_flow.services.ports import Ledger
 
 GAPS_SHOWN = 1000
+SHOWN = 50  # notices of one sort
 _CHARTER = GOVERNING | {Kind.LEDGER_OPENED}
 _MOVING = ("apply.", "target.")  # kinds after which a version table may be another
 _TELLING = frozenset({Kind.APPLY_APPLIED, Kind.APPLY_FAILED, Kind.APPLY_RECOVERED, Kind.TARGET_ADOPTED})
@@ -34,7 +35,7 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 _RARE = frozenset(
     {
         Kind.APPLY_REFUSED, Kind.TARGET_ADOPTED, Kind.TARGET_REPLACED, Kind.DRIFT_FOUND, Kind.DRIFT_ACCEPTED,
-        Kind.GUARD_INSTALLED, Kind.GUARD_REMOVED, Kind.LEDGER_EXPORTED,
+        Kind.GUARD_INSTALLED, Kind.GUARD_REMOVED,
     }
 )  # fmt: skip
 
@@ -45,8 +46,10 @@ Row = Sequence[Any]
 class Survey:
     """history: folded from the entries that govern alone. as_of: where the export ends, and at its entry's time.
     selection: with whole names. gaps: runs of positions that are left out, the first so many. moved: environments of
-    which entries behind as_of speak. newest: by environment, the row that tells where its version table stands.
-    rare: position, kind, environment and actor of what concerns whole databases and no migration."""
+    which entries behind as_of speak. known: environments of which some entry says where its version table stands.
+    rare: position, kind, environment and actor of what concerns whole databases and no migration, the newest so many;
+    rarities: how many in all. exported: positions and people of the newest export, and how many there were. revoked,
+    flawed: keys that were revoked up to as_of, and why entries that govern do not count."""
 
     selection: Selection
     history: History
@@ -58,8 +61,12 @@ class Survey:
     counts: Counter[str] = field(default_factory=Counter)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)
-    newest: dict[str, Row] = field(default_factory=dict)
-    rare: list[tuple[int, str, str, str]] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    rare: deque[tuple[int, str, str, str]] = field(default_factory=lambda: deque(maxlen=SHOWN))
+    rarities: int = 0
+    exported: tuple[int, str, int] = (0, "", 0)
+    revoked: tuple[Revocation, ...] = ()
+    flawed: tuple[tuple[int, str, str, str], ...] = ()
 
     @property
     def policies(self) -> list[PolicyVersion]:
@@ -109,6 +116,8 @@ def _read(ledger: Ledger, key_of: Callable[[str], str], found: Survey, as_of: in
                 raise broken(ledger, f"entry {expected} is not stored as bytes and text")
             if seq != expected or before != prev:
                 raise broken(ledger, f"entry {expected} is missing, or does not follow the one before")
+            if as_of and seq == as_of + 1:
+                _settle(found)
             if kind in _CHARTER:
                 _govern(history, row, key_of, Head(seq - 1, prev))
             if not history.policies:
@@ -127,9 +136,12 @@ def _read(ledger: Ledger, key_of: Callable[[str], str], found: Survey, as_of: in
             if name:
                 names.environments.add(name)
                 if kind in _TELLING:
-                    found.newest[name] = row
-            if not revision and kind in _RARE and len(found.rare) < GAPS_SHOWN:
+                    found.known.add(name)
+            if kind == Kind.LEDGER_EXPORTED:
+                found.exported = seq, actor, found.exported[2] + 1
+            elif not revision and kind in _RARE:
                 found.rare.append((seq, kind, name or "", actor))
+                found.rarities += 1
             if chosen.revision:
                 names.revisions.update(_named(row, chosen.revision, exact=exact))
             if whole or wanted(row):
@@ -140,6 +152,8 @@ def _read(ledger: Ledger, key_of: Callable[[str], str], found: Survey, as_of: in
                 gap = gap or seq
     if gap:
         _note_gap(found, gap, last)
+    if last == seq:
+        _settle(found)
     history.seq, history.hash = seq, prev
     with suppress(ValueError):  # whoever signed it, signed no time
         history.last_at = parse_time(latest) if latest else None
@@ -192,6 +206,12 @@ def _govern(history: History, row: Row, key_of: Callable[[str], str], after: Hea
     history.seq, history.hash = after.seq, after.hash
     with suppress(*_UNREADABLE):  # it changes nothing then, and `ledger verify` has a word for it
         add(history, project(seq, prev, statement, signature, stored=stored), key_of)
+
+
+def _settle(found: Survey) -> None:
+    """What governs as it stands at as_of: what comes behind that must not change a byte."""
+    found.revoked = tuple(found.history.revoked.values())
+    found.flawed = tuple((said.seq, said.kind, said.actor, said.flaw) for said in found.history.flawed)
 
 
 def _named(row: Row, text: str, *, exact: bool) -> set[str]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
+from migrate_flow.core import canonical
+from migrate_flow.core.brought import brought
 from migrate_flow.core.chain import Head
 from migrate_flow.errors import UsageError
 from migrate_flow.services import file_claims
@@ -20,10 +22,12 @@ from migrate_flow.services.charter import Charter
 from migrate_flow.services.file_evidence import BUNDLE, Evidence, FileReport, Found, Judgement, header_problems
 from migrate_flow.services.ports import Ledger, Verifier
 from migrate_flow.services.verify_chunk import Row
-from migrate_flow.services.verify_ledger import Problem, parse_head, verify
-from migrate_flow.services.verify_part import follow_skeleton, judge_part
+from migrate_flow.services.verify_ledger import SINCE, Problem, parse_head, verify
+from migrate_flow.services.verify_part import follow_skeleton, judge_part, unbrought
 
 _ARTIFACT = re.compile(r"artifact .{0,12}… ", re.DOTALL)
+_UNCOUNTED = "it does not count: "  # so begins `verify_ledger` where an entry was not its signer's to make
+_MOST_MISSING = 100  # entries that are named
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 GENESIS = "--genesis"
 
@@ -60,6 +64,8 @@ def verify_file(
     judged = replace(judge(evidence, verifier, asked, processes), files=files)
     anchors = list(_anchors(judged, genesis, since))
     areas = {"files": tuple(evidence.damage), **judged.problems, "anchors": tuple(anchors)}
+    if evidence.own_readme is False:
+        areas["readme"] = (Problem(0, "README.md is not what this version writes for such an export"),)
     judged = replace(judged, problems=areas)
     header = evidence.header
     return FileReport(
@@ -70,18 +76,26 @@ def verify_file(
         genesis=judged.genesis,
         ledger=judged.ledger,
         proved=tuple(file_claims.proved(evidence, judged, genesis, since)),
-        not_proved=tuple(file_claims.not_proved(evidence, judged, genesis, since)),
+        not_proved=tuple(file_claims.not_proved(evidence, judged, genesis)),
         problems=tuple(dict.fromkeys(problem for area in areas.values() for problem in area)),
         signers=() if header.whole or evidence.form == BUNDLE else judged.signers,
+        faults=frozenset(area for area, listed in areas.items() if listed),
     )
 
 
 def _anchors(judged: Judgement, genesis: str, since: Head | None) -> Iterator[Problem]:
-    if genesis and judged.genesis and judged.genesis != genesis:
+    """An anchor that was asked for holds, or is a problem."""
+    if genesis and not judged.genesis:
+        yield Problem(1, f"{GENESIS} can't be held against the first entry: it is not in this file")
+    elif genesis and judged.genesis != genesis:
         text = f"another ledger: its first entry is sha256:{judged.genesis}, {GENESIS} names sha256:{genesis}"
         yield Problem(1, text)
-    if since and (held := judged.hashes.get(since.seq)) and held != since.hash:
-        text = f"--since names sha256:{since.hash}, here it is sha256:{held}: rewritten, or another ledger"
+    held = judged.hashes.get(since.seq) if since else None
+    if since and held is None:
+        why = f"the file ends at {judged.head.seq}" if since.seq > judged.head.seq else "it is not in this file"
+        yield Problem(since.seq, f"{SINCE} can't be held against entry {since.seq}: {why}")
+    elif since and held != since.hash:
+        text = f"{SINCE} names sha256:{since.hash}, here it is sha256:{held}: rewritten, or another ledger"
         yield Problem(since.seq, text)
 
 
@@ -90,10 +104,12 @@ class _Followed:
 
     def __init__(self, evidence: Evidence, verifier: Verifier, asked: tuple[int, ...]) -> None:
         self._evidence, self._asked = evidence, asked
-        self.found = Found()
+        self.found = Found.of(evidence.header)
         self.charter = Charter(verifier.key_of) if evidence.form == BUNDLE else None
         self.hashes: dict[int, str] = {}
         self.contents = 0
+        self.strays: list[Problem] = []  # artifacts
+        self._brought: set[str] = set()
 
     def raw_rows(self) -> Iterator[Row]:
         for row in self._evidence.rows():
@@ -102,12 +118,15 @@ class _Followed:
                 self.hashes[row[0]] = row[2]
             if self.charter:
                 self.charter.row(row)
+                self._brought.update(_brought(row[3]))
             yield row
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]:
-        for artifact in self._evidence.artifacts():
+        for digest, content in self._evidence.artifacts():
             self.contents += 1
-            yield artifact
+            if digest not in self._brought:
+                self.strays.append(unbrought(digest))
+            yield digest, content
 
     def describe(self) -> str:
         return self._evidence.where
@@ -122,11 +141,13 @@ def judge_whole(evidence: Evidence, verifier: Verifier, asked: tuple[int, ...], 
     # It asks for no more than is there.
     report = verify(cast(Ledger, ledger), verifier, processes=processes, stored=of_bundle)
     found = ledger.found
-    problems["entries"] = [p for p in report.problems if not _ARTIFACT.match(p.problem)] + found.disorder
-    problems["artifacts"] = [p for p in report.problems if _ARTIFACT.match(p.problem)]
+    problems |= {"entries": list(found.disorder), "authority": [], "artifacts": list(ledger.strays)}
+    for problem in report.problems:
+        problems[_area(problem.problem)].append(problem)
     if of_bundle:
         if hashes.last > found.last:
-            problems["entries"] += [Problem(n, _lacks(n)) for n in range(found.last + 1, hashes.last + 1)][:100]
+            missing = range(found.last + 1, min(hashes.last, found.last + _MOST_MISSING) + 1)
+            problems["entries"] += [Problem(seq, _lacks(seq)) for seq in missing]
             found.gap(found.last + 1, hashes.last)
         problems["policies"] = list(_charter_problems(evidence, ledger.charter)) if ledger.charter else []
     head = Head(found.last, found.head)
@@ -143,6 +164,19 @@ def judge_whole(evidence: Evidence, verifier: Verifier, asked: tuple[int, ...], 
     )
 
 
+def _area(problem: str) -> str:
+    if _ARTIFACT.match(problem):
+        return "artifacts"
+    return "authority" if problem.startswith(_UNCOUNTED) else "entries"
+
+
+def _brought(statement: bytes) -> list[str]:
+    try:
+        return brought(canonical.known(statement))
+    except ValueError:
+        return []  # `verify_ledger` has a word for it
+
+
 def _lacks(seq: int) -> str:
     return f"entry {seq} is missing: chain.tsv has its position, and the header says that nothing is left out"
 
@@ -150,7 +184,12 @@ def _lacks(seq: int) -> str:
 def _charter_problems(bundle: Evidence, charter: Charter) -> Iterator[Problem]:
     """What the entries make of policies and keys, against the files that say so."""
     said = {(version.seq, version.policy.digest[7:]) for version in charter.policies}
-    there = {(seq, hashlib.sha256(data).hexdigest()) for seq, _name, data in bundle.policies()}
+    there = set()
+    for seq, name, data in bundle.policies():
+        digest = hashlib.sha256(data).hexdigest()
+        there.add((seq, digest))
+        if not digest.startswith(name):
+            yield Problem(seq, f"the policy that came into force here has other bytes than {name}…")
     for seq, digest in sorted(there - said):
         yield Problem(seq, f"policies/ holds a policy ({digest[:12]}…) that no entry put in force there")
     for seq, digest in sorted(said - there):

@@ -28,7 +28,7 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Skeleton(Hashes):
-    """The hash of every position that chain.tsv has. last: the highest."""
+    """The hash of every position of chain.tsv that follows those before it without a jump. last: the highest."""
 
     __slots__ = ("last",)
 
@@ -46,7 +46,7 @@ def follow_skeleton(evidence: Evidence, problems: list[Problem]) -> Skeleton:
         joined = bytes.fromhex(before + statement + signature)
         if hashlib.sha256(joined).hexdigest() != said:
             problems.append(Problem(seq, "chain.tsv: its hash does not follow from its digests and position before"))
-        if seq > hashes.last:
+        if seq == hashes.last + 1:  # nobody needs to believe how many lie between
             hashes[seq] = said
             hashes.last = seq
         before, expected = said, seq + 1
@@ -67,7 +67,7 @@ class _Part:
     """What any selection shows."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self.evidence, self.found = evidence, Found()
+        self.evidence, self.found = evidence, Found.of(evidence.header)
         self.problems: dict[str, list[Problem]] = {"chain": [], "entries": [], "artifacts": [], "policies": []}
         self._nonces: set[str] = set()
         self.ledger = ""
@@ -111,18 +111,24 @@ class _Part:
     def signed(self, seq: int, document: Mapping[str, Any], key: str) -> Iterator[str]:
         """Problems of who signed it. key: empty if the signature is not valid."""
         actor = document["predicate"]["actor"]
-        if key and self.owners.setdefault(key, actor) != actor:
+        if not isinstance(actor, str):
+            yield "its actor is no text"
+        elif key and self.owners.setdefault(key, actor) != actor:
             yield f"signed with a key that signs for {self.owners[key]} elsewhere"
 
     def hash_at(self, seq: int) -> str | None:
         raise NotImplementedError
 
+    def proved_at(self, seq: int) -> str | None:
+        """As `hash_at`, where more stands behind it than somebody's word."""
+        return self.hash_at(seq)
+
     def judgement(self, asked: tuple[int, ...], head: Head = EMPTY, **more: Any) -> Judgement:
         found, said = self.found, self.evidence.header
-        genesis = self.hash_at(1) or ""
         self.problems["entries"] += found.disorder
-        self.problems["header"] = list(header_problems(said, found, head, genesis, self.ledger))
-        hashes = {seq: held for seq in asked if (held := self.hash_at(seq))}
+        self.problems["header"] = list(header_problems(said, found, head, self.hash_at(1) or "", self.ledger))
+        hashes = {seq: held for seq in asked if (held := self.proved_at(seq))}
+        genesis = self.proved_at(1) or ""
         signers = sorted((person, fingerprint(key)) for key, person in self.owners.items())
         problems = {area: tuple(listed) for area, listed in self.problems.items()}
         return Judgement(found, problems, head, genesis, self.ledger, hashes, signers=tuple(signers), **more)
@@ -135,6 +141,7 @@ class _Lines(_Part):
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(evidence)
         self._seen: dict[int, str] = {0: ORIGIN}
+        self._here: set[int] = set()
         self._before = EMPTY
 
     def placed(self, row: Row, after: Any) -> Iterator[str]:
@@ -142,6 +149,7 @@ class _Lines(_Part):
         if seq == self._before.seq + 1 and prev != self._before.hash:
             yield "it does not continue the chain"
         self._before = Head(seq, own)
+        self._here.add(seq)
         if self._seen.setdefault(seq, own) != own:
             yield "an earlier entry names another hash for this position"
         if self._seen.get(seq - 1, prev) != prev:
@@ -152,6 +160,10 @@ class _Lines(_Part):
 
     def hash_at(self, seq: int) -> str | None:
         return self._seen.get(seq)
+
+    def proved_at(self, seq: int) -> str | None:
+        """Of entries that are here: whoever signs one may name any hash for another."""
+        return self._seen.get(seq) if seq in self._here else None
 
     def judgement(self, asked: tuple[int, ...], head: Head = EMPTY, **more: Any) -> Judgement:
         said = self.evidence.header.head  # what follows the last entry is known by nobody but the header
@@ -203,10 +215,16 @@ class _Bundled(_Part):
         for digest, content in self.evidence.artifacts():
             count += 1
             seq = self._stored.pop(digest, 0)
+            if not seq:
+                problems.append(unbrought(digest))
             if hashlib.sha256(content).hexdigest() != digest:
                 problems.append(Problem(seq, f"artifact {digest[:12]}… has other bytes"))
         problems += [Problem(seq, f"artifact {digest[:12]}… is gone") for digest, seq in self._stored.items()]
         return count
+
+
+def unbrought(digest: str) -> Problem:
+    return Problem(0, f"artifact {digest[:12]}… belongs to no entry that is here")
 
 
 def _lines(text: bytes) -> list[bytes]:

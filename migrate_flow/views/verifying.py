@@ -5,6 +5,7 @@ from __future__ import annotations
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
 from migrate_flow.services.file_evidence import FileReport
 
+_BESIDES = frozenset({"authority", "anchors"})  # areas whose problems are not the file's
 _SHOWN = 200  # problems on a screen; the JSON has all
 
 
@@ -26,7 +27,8 @@ def verified(report: FileReport) -> Document:
     blocks: list[Block] = []
     if report.problems:
         count = len(report.problems)
-        blocks.append(Heading(f"{count} problem{'s' if count > 1 else ''}: this file is not what was exported"))
+        what, hint = _fault(report.faults)
+        blocks.append(Heading(f"{count} problem{'s' if count > 1 else ''}: {what}"))
         for problem in report.problems[:_SHOWN]:
             name = f"entry {problem.seq}: " if problem.seq else ""
             blocks.append(Line(f"✗ {name}{problem.problem}", Tone.BAD, 1))
@@ -42,5 +44,24 @@ def verified(report: FileReport) -> Document:
         blocks += [Line(f"{person} {key}", indent=1) for person, key in report.signers]
     blocks.append(Line(f"head: {report.head}", Tone.FAINT))
     if report.problems:
-        blocks.append(Line("hint: get the file again from whoever exported it, and keep this one as it is"))
+        blocks.append(Line(f"hint: {hint}"))
     return Document("verify", data, tuple(blocks))
+
+
+def _fault(areas: frozenset[str]) -> tuple[str, str]:
+    """What is wrong on the whole, and what to do about it. areas: as in FileReport."""
+    if not areas <= _BESIDES:
+        return (
+            "this file is not what was exported",
+            "get the file again from whoever exported it, and keep this one as it is",
+        )
+    if "authority" in areas:
+        return (
+            "the file holds together, but entries in it do not count",
+            "compare the head with the ledger: if it is there, the ledger itself holds these entries, and another "
+            "export will, too; migrate-flow ledger verify in the project names them",
+        )
+    return (
+        "the file holds together, but it is not the one that was asked for",
+        "compare --genesis and --since with where they were noted, or ask for a whole export of that ledger",
+    )

@@ -84,6 +84,9 @@ def test_an_export_is_proved_where_there_is_neither_project_nor_ledger(shop: She
         assert f"head: {since}" in told
         other = auditor.json("verify", name, "--genesis", "0" * 64, code=4)
         assert [problem["seq"] for problem in other["problems"]] == [1]
+        later = auditor.flow("verify", name, "--since", f"999:{found['head']}", code=4).out
+        assert "--since can't be held against entry 999: the file ends at" in later
+        assert "hint: compare --genesis and --since with where they were noted" in later
     assert sorted(path.name for path in auditor.folder.iterdir()) == ["audit.bundle", "audit.jsonl"]
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -206,7 +207,21 @@ def test_a_row_for_each_migration_and_environment(shop: Project) -> None:
 def test_a_row_that_is_chosen_is_whole(shop: Project) -> None:
     everything = rows(shop.flow("export", "--format", "csv", "--no-record").out)
     (row,) = rows(shop.flow("export", "--format", "csv", "--no-record", "--env", "staging", "--person", BEN).out)
-    assert row == everything[1] | {"selection": f"environment staging; person {BEN}"}
+    assert row == everything[1] | {
+        "selection": f"environment staging; person {BEN}",
+        "left out": row["left out"],
+    }
+    header, _entries = lines(shop.flow("export", "--no-record", "--env", "staging", "--person", BEN).out)
+    assert (int(row["left out"]), everything[1]["left out"]) == (header["left_out"], "0")
+    assert header["left_out"] > 0
+
+
+def reconciled(shop: Project, *words: str) -> dict[str, dict[str, Any]]:
+    """By environment, as a format has it that judges the entries."""
+    shop.flow("export", "--no-record", "--format", "bundle", "--output", "audit.zip", *words)
+    with ZipFile("audit.zip") as bundle:
+        header = json.loads(bundle.read("header.json"))["header"]
+    return {one["environment"]: one for one in header["reconciliation"]}
 
 
 def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
@@ -217,19 +232,27 @@ def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
     database.commit()
     database.close()
     Path("staging.db").rename("gone.db")
-    header, _entries = lines(shop.flow("export", "--no-record").out)
-    found = {one["environment"]: one for one in header["reconciliation"]}
+    found = reconciled(shop)
     assert (found["dev"]["agrees"], found["dev"]["ledger_heads"]) == (False, ["aaaa02"])
     assert found["dev"]["database_heads"] == ["aaaa01"]
     assert found["staging"]["agrees"] is None
     assert "not reconciled" in found["staging"]["reason"]
 
 
+def test_what_judges_no_entry_reconciles_nothing(shop: Project) -> None:
+    header, _entries = lines(shop.flow("export", "--no-record").out)
+    assert {one["agrees"] for one in header["reconciliation"]} == {None}
+    assert all("jsonl judges no entry" in one["reason"] for one in header["reconciliation"])
+    assert {one["agrees"] for one in reconciled(shop).values()} == {True}
+
+
 def test_an_earlier_position_is_not_held_beside_the_databases_of_today(shop: Project) -> None:
     end = next(entry["seq"] for entry in shop.json("log")["entries"] if entry["kind"] == "apply.applied")
     header, _entries = lines(shop.flow("export", "--no-record", "--as-of", str(end)).out)
     assert header["as_of"] == end
-    assert [(one["environment"], one["agrees"]) for one in header["reconciliation"]] == [("dev", None)]
+    found = reconciled(shop, "--as-of", str(end))
+    assert [(name, one["agrees"]) for name, one in found.items()] == [("dev", None)]
+    assert "goes on behind" in found["dev"]["reason"]
 
 
 def test_what_is_no_text_is_not_for_a_terminal(shop: Project) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from migrate_flow.core.audit import Change
+from migrate_flow.core.audit import CONTROLS, Change
 from migrate_flow.core.audit_notes import Watch
 from migrate_flow.core.audit_rows import Told, changes, environments
 from migrate_flow.core.entry import Kind
@@ -36,6 +37,7 @@ from tests.support.builders import (
     uuid,
 )
 
+LOSSY = [{"when": ["lossy"], "approvals": {"product-owner": 1}}]
 # Eve keeps the policy, and has no part in any migration.
 PEOPLE = {**TEAM, ADA: ("developer",), EVE: ("policy-admin",)}
 
@@ -83,7 +85,7 @@ def test_a_change_that_went_the_plain_way() -> None:
     scribe = approved()
     scribe.applied(by=DAN, env="staging", schema={"problem": "none"})
     row = rows(scribe)["staging"]
-    assert (row.approved_before, row.upstream_before, row.distinct_people, row.applier_distinct) == (True,) * 4
+    assert [getattr(row, name) for name, _title, _meaning in CONTROLS] == [True] * 5
     assert row.exceptions == ()
     assert (row.outcome, row.state) == ("applied", "approved")
     assert (row.message, row.rationale, row.contract_mapping, row.ticket) == (
@@ -124,12 +126,14 @@ def test_a_migration_that_was_applied_nowhere_has_one_row() -> None:
 
 
 def test_an_approval_counts_by_its_position_whatever_time_it_says() -> None:
-    scribe = approved()
+    scribe = approved(escalations=LOSSY)
     scribe.applied(env="staging")
-    late = scribe.approved(by=DAN, _at="2020-01-01T00:00:00.000000Z")
+    late = scribe.approved(by=DAN, role="product-owner", _at="2020-01-01T00:00:00.000000Z")
+    row = rows(scribe, "lossy")["staging"]
+    assert ([one.person for one in row.approvers], row.approved_before) == ([CY], False)
+    assert any(f"{DAN} approved it after it was applied (entry {late.seq}" in one for one in row.exceptions)
     row = rows(scribe)["staging"]
-    assert [one.person for one in row.approvers] == [CY]
-    only(row.exceptions, f"{DAN} approved it after it was applied (entry {late.seq}")
+    assert ([one.person for one in row.approvers], row.approved_before, row.exceptions) == ([CY], True, ())
 
 
 def test_an_intent_before_the_approval_does_not_count() -> None:
@@ -150,7 +154,7 @@ def test_an_intent_before_the_approval_does_not_count() -> None:
 
 
 def test_an_approval_that_a_risk_asked_for_and_nobody_gave() -> None:
-    scribe = approved(escalations=[{"when": ["lossy"], "approvals": {"product-owner": 1}}])
+    scribe = approved(escalations=LOSSY)
     scribe.applied(env="staging")
     row = rows(scribe, "lossy")["staging"]
     assert row.approved_before is False
@@ -168,11 +172,19 @@ def test_an_approval_taken_back_after_the_application() -> None:
     only(row.exceptions, "entry 5", "counted when it was meant (entry 8)", f"taken back by {CY} (entry {back.seq})")
 
 
-def test_a_role_lost_after_the_application() -> None:
+def test_whoever_leaves_later_leaves_no_exception_behind() -> None:
     scribe = approved()
     scribe.applied(env="staging")
-    scribe.proposes(policy_document({**PEOPLE, CY: ("developer",)}), by=EVE)
-    only(rows(scribe)["staging"].exceptions, CY, "entry 5", "no longer holds the role backend-lead")
+    early = governed()
+    early.created()
+    early.self_reviewed()
+    early.reviewed()
+    early.approved()
+    for one in (scribe, early):
+        one.proposes(policy_document({**PEOPLE, CY: ("developer",)}), by=EVE)
+    row = rows(scribe)["staging"]
+    assert (row.approved_before, row.exceptions) == (True, ())
+    only(rows(early)[""].exceptions, CY, "entry 5", "no longer holds the role backend-lead")
 
 
 def test_a_key_that_was_not_its_owners_when_it_approved() -> None:
@@ -205,11 +217,9 @@ def test_keys_and_roles_that_only_a_contributor_recorded() -> None:
     scribe.applied(env="dev")
     scribe.applied(env="staging")
     found = rows(scribe)["staging"].exceptions
-    assert [one.split(" was recorded")[0] for one in found] == [
-        f"the key of {BOB}",
-        f"the role as a reviewer of {BOB}",
-        f"the key of {CY}",
-        f"the role backend-lead of {CY}",
+    assert [one.split(" were recorded")[0] for one in found] == [
+        f"the key and the role as a reviewer of {BOB}",
+        f"the key and the role backend-lead of {CY}",
     ]
     assert all(f"recorded by {ADA} alone (entry 1)" in one for one in found)
 
@@ -343,8 +353,11 @@ def test_evidence_that_speaks_against_it() -> None:
     found = rows(scribe)["staging"]
     assert found.grade == "irreversible"
     assert len(found.rehearsals) == 2
-    assert any("lint found 2 errors" in one and "(entry 10)" in one for one in found.exceptions)
-    assert any("can't be undone" in one and "(entry 10)" in one for one in found.exceptions)
+    assert found.evidence_before is True
+    late = "(entry 10, after it was meant in entry 8)"
+    assert any("lint found 2 errors" in one and late in one for one in found.exceptions)
+    assert any("can't be undone" in one and late in one for one in found.exceptions)
+    assert found.rehearsals[1].result.endswith(", after the intent")
 
 
 def test_evidence_of_other_bytes_is_none_of_these() -> None:
@@ -392,3 +405,268 @@ def test_parents_come_before_their_children_whatever_came_first() -> None:
     for entry in scribe.entries:
         watch.take(entry)
     assert [change.revision for change in changes(watch, told())] == [REV, "bbbb", "aaaa"]
+
+
+# Which try a row tells of
+
+
+def rolls_back(scribe: Scribe, env: str = "staging") -> None:
+    attempt = f"a{scribe.head.seq}"
+    scribe.intends(DAN, env, attempt, direction="downgrade", comment="the shop is down")
+    scribe.ends(Kind.APPLY_APPLIED, DAN, env, attempt, direction="downgrade", heads=[])
+
+
+def unapproved() -> Scribe:
+    """Applied to staging (entries 8 and 9) without the approval that its risk asks for, which came later."""
+    scribe = approved(escalations=LOSSY)
+    scribe.applied(by=DAN, env="staging")
+    scribe.approved(by=DAN, role="product-owner")
+    return scribe
+
+
+def test_a_try_that_failed_does_not_hide_the_one_that_stands() -> None:
+    scribe = unapproved()
+    scribe.intends(DAN, "staging", "again")
+    scribe.ends(Kind.APPLY_FAILED, DAN, "staging", "again")
+    row = rows(scribe, "lossy")["staging"]
+    assert (row.outcome, row.attempt, row.approved_before) == ("applied", "a7", False)
+    assert row.applied_at
+
+
+def test_what_is_meant_once_more_is_not_approved_by_that() -> None:
+    scribe = unapproved()
+    scribe.applied(by=DAN, env="staging", attempt="again")
+    row = rows(scribe, "lossy")["staging"]
+    assert (row.attempt, row.approved_before) == ("again", False)
+    assert any("not approved as the policy asks when it was meant (entry 8)" in one for one in row.exceptions)
+
+
+def test_a_first_time_without_approval_stays_visible_after_a_proper_second() -> None:
+    scribe = unapproved()
+    rolls_back(scribe)
+    scribe.approved()
+    scribe.approved(by=DAN, role="product-owner")
+    scribe.applied(by=BOB, env="staging")
+    row = rows(scribe, "lossy")["staging"]
+    assert (row.outcome, row.approved_before) == ("applied", True)
+    assert any("not approved as the policy asks when it was meant (entry 8)" in one for one in row.exceptions)
+    late = [one for one in row.exceptions if "approved it after it was applied" in one]
+    only(tuple(late), f"{DAN} approved it", "(entry 10, applied from entry 8 on)")
+
+
+def test_out_of_band_stays_unapproved_when_it_is_meant_afterwards() -> None:
+    scribe = approved()
+    scribe.adopts(by=EVE, env="staging")
+    scribe.applied(by=DAN, env="staging")
+    row = rows(scribe)["staging"]
+    assert (row.outcome, row.approved_before, row.evidence_before) == ("applied", False, False)
+
+
+def test_of_two_developers_the_one_where_it_stands() -> None:
+    places = (environment("dev", personal=True), environment("staging", upstream=["dev"]))
+    scribe = Scribe()
+    scribe.opens(policy_document(PEOPLE, places), by=EVE)
+    scribe.created()
+    scribe.applied(target=uuid("ada's"))
+    scribe.intends(BOB, attempt="bob's", target=uuid("bob's"))
+    scribe.ends(Kind.APPLY_FAILED, BOB, attempt="bob's", target=uuid("bob's"), heads=[])
+    row = rows(scribe)["dev"]
+    assert (row.outcome, row.target, row.applier.person) == ("applied", uuid("ada's"), ADA)
+    assert row.applied_at
+
+
+def test_a_resumed_attempt_is_held_against_the_policy_of_its_beginning() -> None:
+    scribe = approved()
+    scribe.intends(DAN, "staging", "one")
+    scribe.ends(Kind.APPLY_PARTIAL, DAN, "staging", "one")
+    scribe.ends(Kind.APPLY_RECOVERED, DAN, "staging", "one", outcome="partial", decision="resume")
+    scribe.proposes(policy_document(PEOPLE, approvals={"backend-lead": 1, "product-owner": 1}), by=EVE)
+    scribe.intends(DAN, "staging", "two", resumes="one")
+    scribe.ends(Kind.APPLY_APPLIED, DAN, "staging", "two")
+    row = rows(scribe)["staging"]
+    assert (row.outcome, row.attempt, row.approved_before) == ("applied", "two", True)
+    assert not any("not approved" in one for one in row.exceptions)
+
+
+def replaced() -> tuple[Scribe, int]:
+    """Staging's database is another one from the position on."""
+    scribe = approved()
+    scribe.applied(by=DAN, env="staging")
+    fields = {"environment": "staging", "target": uuid("new"), "comment": "refreshed"}
+    return scribe, scribe.says(EVE, Kind.TARGET_REPLACED, **fields).seq
+
+
+def test_what_stood_in_a_database_that_was_replaced_stands_nowhere() -> None:
+    scribe, end = replaced()
+    row = rows(scribe)["staging"]
+    assert (row.outcome, row.target, row.approved_before) == ("replaced", uuid("staging"), True)
+    only(row.exceptions, f"replaced by {EVE} (entry {end}): refreshed")
+
+
+def test_an_adoption_has_a_target_of_its_own() -> None:
+    scribe, _end = replaced()
+    found = scribe.adopts(EVE, "staging", target=uuid("new"))
+    row = rows(scribe)["staging"]
+    assert (row.outcome, row.target, row.applied_at) == ("grandfathered", uuid("new"), found.at)
+
+
+def test_what_an_adoption_no_longer_found_is_gone() -> None:
+    scribe = approved()
+    scribe.applied(by=DAN, env="staging")
+    found = scribe.adopts(EVE, "staging", heads=[], revisions=[], gone=[REV])
+    row = rows(scribe)["staging"]
+    assert row.outcome == "gone"
+    only(row.exceptions, "found it gone", f"(entry {found.seq})")
+    assert found.seq in row.entries
+
+
+# What counted when it was meant
+
+
+def test_an_approval_that_had_expired() -> None:
+    scribe = approved(approval_expires="1h")
+    scribe.now += timedelta(days=30)
+    scribe.applied(by=DAN, env="staging")
+    row = rows(scribe)["staging"]
+    assert (row.approved_before, row.approvers) == (False, ())
+    only(row.exceptions, "1 × backend-lead missing", f"the approval of {CY} (entry 5) was expired: older than 1h")
+
+
+def test_evidence_that_came_afterwards_is_none_of_then() -> None:
+    scribe = governed()
+    scribe.created()
+    scribe.attests(ADA, Kind.SELF_REVIEWED)
+    scribe.reviewed()
+    scribe.approved()
+    scribe.applied(env="dev")
+    scribe.applied(by=DAN, env="staging")
+    late = scribe.checked(**evidence())
+    row = rows(scribe)["staging"]
+    assert row.evidence_before is False
+    only(row.exceptions, "no lint and no rehearsal", f"what came later: entries {late.seq}")
+    assert rows(scribe)["dev"].evidence_before is None
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"lint": linted(errors=3)},
+        {"rehearsals": [rehearsal("", upgrade=False, error="crash")]},
+        {"rehearsals": [rehearsal(dialect="postgresql", server="PostgreSQL 18.1")]},
+    ],
+    ids=["lint found errors", "the rehearsal crashed", "another dialect"],
+)
+def test_evidence_that_speaks_against_it_is_not_for_it(found: dict[str, Any]) -> None:
+    scribe = governed()
+    scribe.created()
+    scribe.self_reviewed(**found)
+    scribe.reviewed()
+    scribe.approved()
+    scribe.applied(env="dev")
+    meant = scribe.applied(by=DAN, env="staging").seq - 1
+    row = rows(scribe)["staging"]
+    assert row.evidence_before is False
+    assert any(f"entry {meant}" in one for one in row.exceptions)
+
+
+def test_a_loss_that_a_later_rehearsal_found_was_not_known_then() -> None:
+    scribe = approved(escalations=LOSSY)
+    scribe.applied(by=DAN, env="staging")
+    late = scribe.checked(rehearsals=[rehearsal("lossy", server="SQLite 3.50.1")])
+    row = rows(scribe)["staging"]
+    assert (row.approved_before, row.evidence_before) == (True, True)
+    assert "lossy" in row.risks
+    only(row.exceptions, "it loses data", f"entry {late.seq}, after it was meant in entry 8")
+
+
+def test_an_approver_who_turns_out_to_be_an_author() -> None:
+    scribe = governed()
+    scribe.created(git={"commit": "c", "authors": ["cy.old@example.net"]})
+    scribe.self_reviewed()
+    scribe.reviewed()
+    scribe.approved()
+    scribe.applied(env="dev")
+    scribe.applied(by=DAN, env="staging")
+    assert rows(scribe)["staging"].distinct_people is True
+    document = policy_document(PEOPLE)
+    document["people"][CY]["aliases"] = ["cy.old@example.net"]
+    scribe.proposes(document, by=EVE)
+    row = rows(scribe)["staging"]
+    assert (row.distinct_people, row.contributors) == (False, (ADA, CY))
+    only(row.exceptions, f"{CY} approved it (entry 5)", "does not any more", f"{CY} contributed")
+
+
+def test_a_reviewer_who_worked_on_it_later_was_none_of_its_authors() -> None:
+    scribe = approved()
+    scribe.applied(by=DAN, env="staging")
+    scribe.self_reviewed(by=BOB, manifest=OTHER_BYTES)
+    row = rows(scribe)["staging"]
+    assert (row.distinct_people, row.contributors) == (True, (ADA,))
+
+
+# Words
+
+
+def test_what_a_database_said_is_not_rewritten() -> None:
+    scribe = approved()
+    scribe.intends(DAN, "staging", "one")
+    said = "column may not be longer than requested; cannot run: Duncan rules"
+    scribe.ends(Kind.APPLY_FAILED, DAN, "staging", "one", error=said)
+    only(rows(scribe)["staging"].exceptions, f"an upgrade failed (entry 9): {said}")
+
+
+def test_why_something_was_taken_back_or_withdrawn() -> None:
+    scribe = approved()
+    scribe.attests(CY, Kind.REVOKED, of=5, comment="the index is wrong")
+    only(rows(scribe)["dev"].exceptions, "taken back", "(entry 8): the index is wrong")
+    scribe = approved()
+    scribe.attests(ADA, Kind.WITHDRAWN, comment="nobody needs it")
+    only(rows(scribe)["dev"].exceptions, f"withdrawn by {ADA} (entry 8)", "stands applied: nobody needs it")
+
+
+def test_an_unknown_author_is_told_where_git_showed_it() -> None:
+    scribe = governed()
+    scribe.created()
+    scribe.self_reviewed()
+    scribe.reviewed(git={"commit": "c", "authors": ["ghost@example.net"]})
+    scribe.approved()
+    scribe.applied(env="dev")
+    scribe.self_reviewed(manifest=OTHER_BYTES, git={"commit": "d", "authors": ["spirit@example.net"]})
+    only(rows(scribe)["dev"].exceptions, "ghost@example.net (entry 4)")
+
+
+def test_an_entry_that_does_not_count_says_nothing_of_when_it_was_created() -> None:
+    scribe = governed()
+    scribe.attests("mallory@example.com", Kind.MIGRATION_CREATED, _at="2019-01-01T00:00:00.000000Z")
+    true = scribe.created()
+    assert rows(scribe)[""].created_at == true.at
+
+
+def test_an_approval_after_a_rollback_elsewhere_is_no_exception_here() -> None:
+    scribe = approved()
+    scribe.applied(by=DAN, env="staging")
+    scribe.applied(by=DAN, env="production")
+    rolls_back(scribe)
+    scribe.approved()
+    scribe.applied(by=DAN, env="staging")
+    found = rows(scribe)
+    assert found["production"].exceptions == ()
+    only(found["staging"].exceptions, "rolled back")
+
+
+def test_a_waiver_that_does_not_count_stays_in_its_environment() -> None:
+    scribe = approved()
+    scribe.attests(ADA, Kind.GATE_WAIVED, environment="production", gate="soaked", comment="quick")
+    scribe.applied(by=DAN, env="staging")
+    found = rows(scribe)
+    assert found["staging"].exceptions == found["dev"].exceptions == ()
+    only(found["production"].exceptions, f"{ADA} waived a gate (entry 8), which does not count")
+
+
+def test_an_adoption_that_does_not_count_is_told_of_what_it_names() -> None:
+    scribe = approved()
+    scribe.applied(by=DAN, env="staging")
+    found = scribe.adopts(CY, "staging")
+    row = rows(scribe)["staging"]
+    assert row.outcome == "applied"
+    only(row.exceptions, f"(entry {found.seq}), which does not count", "needs a policy-admin")

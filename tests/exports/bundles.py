@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migrate_flow import __version__
 from migrate_flow.core.audit import Change, Header, Selection
 from migrate_flow.core.brought import brought
 from migrate_flow.core.entry import Entry, Kind
@@ -22,6 +23,8 @@ from migrate_flow.exports.reader import opened
 from migrate_flow.ledger.store import LedgerStore, create_store
 from migrate_flow.services.allowed_signers import Person, keys_by_person
 from migrate_flow.services.file_evidence import FileReport
+from migrate_flow.services.survey import matcher
+from migrate_flow.services.verify_chunk import COLUMNS
 from migrate_flow.services.verify_file import verify_file
 from migrate_flow.signing.sshsig import public_key_of
 from tests.services.ledgers import Signatures
@@ -32,6 +35,7 @@ SCRIPT = b"create table customer"
 SQL = b"CREATE TABLE customer (id INTEGER)"
 MANIFEST = digest(SCRIPT.decode())
 REVISION = "3f2a9c01d4e5"
+EVERYTHING = Selection()
 
 
 def written(folder: Path) -> Scribe:
@@ -57,10 +61,10 @@ def written(folder: Path) -> Scribe:
 
 @dataclass(frozen=True)
 class Sample:
-    """Implements `exports.Exported`, of the entries that kinds names; empty for all."""
+    """Implements `exports.Exported`, of the entries that are selected."""
 
     scribe: Scribe
-    kinds: frozenset[str] = frozenset()
+    selection: Selection = EVERYTHING
     environments: tuple[str, ...] = ("dev", "staging", "production")
 
     @property
@@ -77,17 +81,17 @@ class Sample:
             if seq not in there:
                 gaps.append((gaps.pop()[0], seq) if gaps and gaps[-1][1] == seq - 1 else (seq, seq))
         return Header(
-            product="migrate-flow 0",
-            project="shop",
+            product=f"migrate-flow {__version__}",
+            project=self.scribe.entries[0].predicate["project"],
             ledger=LEDGER,
             genesis=f"sha256:{self.scribe.entries[0].hash}",
             by=ADA,
             at=self.scribe.entries[-1].at,
             as_of=last.seq,
             head=f"sha256:{last.hash}",
-            selection=Selection(kind=",".join(sorted(self.kinds))),
-            first=found[0].seq,
-            last=found[-1].seq,
+            selection=self.selection,
+            first=found[0].seq if found else 0,
+            last=found[-1].seq if found else 0,
             entries=len(found),
             counts=dict(sorted(Counter(str(entry.kind) for entry in found).items())),
             left_out=last.seq - len(found),
@@ -98,7 +102,8 @@ class Sample:
         return iter(())
 
     def entries(self) -> Iterator[Entry]:
-        return (entry for entry in self.store.entries() if not self.kinds or entry.kind in self.kinds)
+        wanted = matcher(self.selection)
+        return (entry for entry in self.store.entries() if wanted([getattr(entry, name) for name in COLUMNS]))
 
     def skeleton(self) -> Iterator[tuple[int, str, str, str]]:
         for entry in self.store.entries():

@@ -49,9 +49,12 @@ It comes after what is exported.
 `--no-record` leaves none and needs no key.
 Without a key, or without the right to write to the ledger, `export` works as with `--no-record` and says so.
 
-The header holds the ledger beside the version table of each environment's database.
+The header holds the ledger, as far as its entries count, beside the version table of each environment's database.
 A database out of reach is "not reconciled: no access", and never counted as agreeing.
-An export writes what is stored: `migrate-flow verify FILE` and `migrate-flow ledger verify` judge it.
+For its rows every format but `jsonl` verifies each signature, and judges which entries count: one that nobody signed \
+is an error (exit 4).
+`jsonl` writes what is stored, judges nothing and reconciles nothing: `migrate-flow verify FILE` and `migrate-flow \
+ledger verify` do.
 
 ## Cells
 
@@ -59,7 +62,10 @@ Several values are joined by `; `.
 A person is `ben@example.com (roles) SHA256:…, entry 7`: the roles that the policy gave at that position, and the \
 fingerprint of the key that signed.
 Controls are `yes`, `no` (the ledger does not show it) or empty (it does not concern the change).
-They go by position in the ledger, never by a clock.
+They go by position in the ledger, never by a clock; only whether an approval had expired goes by the time that the \
+intent says.
+A row tells of the attempt that its outcome is of; exceptions are told of every attempt that counts.
+What was meant once more while it stood there is no better than it was at first.
 In `csv` a text that a spreadsheet would take for a formula begins with an apostrophe; in `xlsx` every cell is text.
 Control characters and characters that turn the direction of text are shown as escapes, line breaks as spaces.
 

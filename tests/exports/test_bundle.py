@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from migrate_flow.core.audit import Header, Selection
 from migrate_flow.exports import bundle_names
 from migrate_flow.exports.archive import Archive, ArchiveWriter
 from tests.exports.bundles import SCRIPT, SQL, Sample, bundled, by_script, check, put, unzipped, written
@@ -26,7 +28,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def part(sample: Sample) -> Sample:
-    return Sample(sample.scribe, frozenset({"migration.reviewed"}))
+    return Sample(sample.scribe, Selection(kind="migration.reviewed"))
 
 
 def test_the_same_export_gives_the_same_bytes_in_order_and_without_a_time(sample: Sample) -> None:
@@ -65,6 +67,23 @@ def test_who_may_sign_is_told_with_the_positions(sample: Sample) -> None:
     assert f'{ADA} namespaces="migrate-flow" {public_key(ADA)}' in text.splitlines()
     assert re.search(rf"# {re.escape(EVE)} SHA256:\S+: valid from entry 11\n", text)
     assert re.search(rf"# {re.escape(DAN)} SHA256:\S+: valid from entry 1, revoked by entry 13\n", text)
+
+
+class Named(Sample):
+    """Whose project has a name that somebody chose for its README."""
+
+    @property
+    def header(self) -> Header:
+        return replace(super().header, project="<b>shop</b> [x](http://evil)\n\n```bash\nrm\u202e\n")
+
+
+def test_its_readme_takes_no_markup_from_a_name(sample: Sample) -> None:
+    text = unzipped(bundled(Named(sample.scribe)))["README.md"].decode()
+    own = unzipped(bundled(sample))["README.md"].decode()
+    assert len(text.splitlines()) == len(own.splitlines())
+    assert text.count("```") == own.count("```")
+    for part in ("<b>", "[x](", "http://", "\u202e"):
+        assert part not in text
 
 
 def test_its_script_is_plain_python_of_any_age(sample: Sample) -> None:

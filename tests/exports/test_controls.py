@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from migrate_flow.core.audit import CONTROLS
 from migrate_flow.core.entry import Kind
 from migrate_flow.exports.controls import FRAMEWORKS, Framework, markdown
 from tests.exports.made import document, export
@@ -31,6 +32,11 @@ def test_the_report_has_the_table_of_the_data() -> None:
         for one in framework.questions:
             for said in (one.asks, one.answer, one.gap, *one.kinds):
                 assert said in found
+
+
+@pytest.mark.parametrize(("field", "title", "meaning"), CONTROLS, ids=lambda one: one)
+def test_the_guide_tells_each_control_as_the_report_does(field: str, title: str, meaning: str) -> None:
+    assert f"* **{title}**: {meaning}" in GUIDE.read_text("utf-8"), field
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda one: one.name)

@@ -13,16 +13,19 @@ from dataclasses import replace
 
 import pytest
 
-from migrate_flow.core.audit import Reconciled, Selection
+from migrate_flow.core.audit import CONTROLS, Reconciled, Selection
 from migrate_flow.core.entry import Kind
 from migrate_flow.exports.html import write
 from migrate_flow.exports.html.colour import LONGEST_COLOURED, coloured
 from migrate_flow.exports.html.report import policy
 from migrate_flow.exports.html.sample import SIZE, lot
+from tests.exports.conftest import Exported
 from tests.exports.made import Made, document, export, rehearsal
 from tests.exports.page import Page
 
 MANY = 14  # with each of the exceptions that `made` knows
+TOLD = {field: (title, meaning) for field, title, meaning in CONTROLS}
+ANSWERS = {True: "✓ yes", False: "✗ no", None: "· not concerned"}
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +82,150 @@ def test_the_controls_are_counted(made: Made, page: Page) -> None:
     aside = sum(row.approved_before is None for row in rows)
     assert broken
     found = words(page.text)
-    assert "Approved before applied ✗ does not hold everywhere" in found
+    title, meaning = TOLD["approved_before"]
+    assert f"{title} ✗ does not hold everywhere {meaning} holds {held} does not {broken}" in found
     assert f"holds {held} does not {broken} not concerned {aside}" in found
-    assert f"Distinct people ✓ holds Nobody reviews or approves what they wrote. holds {len(rows)} does not 0" in found
+    title, meaning = TOLD["distinct_people"]
+    assert f"{title} ✓ holds {meaning} holds {len(rows)} does not 0" in found
     assert "Reconciled ! not known everywhere" in found
 
 
-def test_what_was_applied_without_evidence_is_told_where_it_is_asked_for(made: Made) -> None:
-    bare = [replace(row, lint=()) for row in made.rows]
-    asked = sum(row.approved_before is not None for row in bare)
-    found = words(Page(document(replace_rows(made, bare))).text)
-    assert (
-        "Evidence of checks ✗ does not hold everywhere Findings of the rules and a rehearsal of what was applied. "
-        f"holds 0 does not {asked}" in found
-    )
+@pytest.mark.parametrize("field", TOLD)
+def test_each_control_is_what_the_row_says_of_it_and_nothing_else(field: str) -> None:
+    """With its evidence or without: who computes a row judges, and no page does."""
+    made, (title, meaning) = export(2), TOLD[field]
+    for answer, verdict in ((False, "✗ does not hold everywhere"), (True, "✓ holds"), (None, "· nothing to judge")):
+        rows = [replace(row, **{field: answer}, lint=()) for row in made.rows]
+        found = words(Page(document(replace_rows(made, rows))).text)
+        assert f"{title} {verdict} {meaning}" in found
+        cards = found.count(f"{title} {ANSWERS[answer]}")
+        assert cards == len(rows)
+
+
+def test_an_applier_who_wrote_the_change_is_no_clean_page() -> None:
+    made = export(2)
+    author = made.rows[0].contributors[0]
+    rows = [replace(row, applier_distinct=row.contributors != (author,)) for row in made.rows]
+    mine = [row for row in rows if not row.applier_distinct]
+    text = Page(document(replace_rows(made, rows))).text
+    found, title = words(text), TOLD["applier_distinct"][0]
+    assert "✗ 1 control does not hold everywhere." in found
+    part = found[found.index("Exceptions First what went") : found.index("Pipeline board")]
+    assert f"✗ {title}: does not hold for {len(mine)} changes" in part
+    assert "There is none" not in part
+    odd = next(row for row in mine if row.environment == "dev")
+    told = [replace(row, exceptions=("refused to somebody",)) if row is odd else row for row in rows]
+    found = words(Page(document(replace_rows(made, told))).text)
+    assert f"{words(odd.message)} ✗ {title}: no (dev, staging, production) ! refused to somebody (dev)" in found
+    duties = found[found.index("Whose migrations others reviewed") : found.index("Keys and roles")]
+    count = len({row.revision for row in mine})
+    assert re.search(rf"{author} {count} .*? ✓ no exception ✗ not in {count} ", duties)
 
 
 def replace_rows(made: Made, rows: list) -> Made:
     return Made(made.header, made.environments, rows, made.log, made.stored)
+
+
+def selected(made: Made, rows: list, log: list | None = None, **asked: str) -> str:
+    """The page of a part of the ledger, in words."""
+    header = replace(made.header, selection=Selection(**asked), left_out=1)
+    return words(Page(document(Made(header, made.environments, rows, log or [], made.stored))).text)
+
+
+def board(found: str) -> str:
+    return found[found.index("Pipeline board ") : found.index("Timeline From")]
+
+
+def test_the_board_shows_the_selected_environment_alone(made: Made) -> None:
+    found = selected(made, [row for row in made.rows if row.environment == "staging"], environment="staging")
+    assert "Migration Review staging " in board(found)
+    assert "not applied" not in board(found)
+    assert "dev" not in board(found)
+    assert "production" not in board(found)
+    assert "Environments 1 " in found
+    lanes = found[found.index("The same in numbers") : found.index("People and separation")]
+    assert "reviews staging 20" in lanes
+
+
+@pytest.mark.parametrize("asked", [{"kind": "apply"}, {"person": "ada@example.com"}, {"since": "2026-01-06"}])
+def test_the_board_never_calls_what_was_left_out_not_applied(made: Made, asked: dict[str, str]) -> None:
+    found = board(selected(made, [row for row in made.rows if row.environment == "dev"], **asked))
+    assert "Migration Review dev staging production" in found
+    assert "not applied" not in found
+    assert found.count("not in the selection") == 2 * MANY + 1  # and once what that means
+
+
+def test_what_nobody_tried_is_called_not_applied_where_all_of_it_is_here(made: Made, page: Page) -> None:
+    assert board(words(page.text)).count("not applied") == 1  # the tenth, in production
+    revision = made.rows[0].revision
+    rows = [row for row in made.rows if row.revision == revision and row.environment != "production"]
+    assert board(selected(made, rows, revision=revision)).count("not applied") == 1
+
+
+def test_the_board_shows_exceptions_where_nothing_has_an_outcome(made: Made) -> None:
+    one, other = made.rows[0], made.rows[3]
+    rows = [
+        replace(one, outcome="", applied_at="", exceptions=("found drift", "a drill")),
+        replace(other, environment="", outcome="", applied_at="", exceptions=("a signature that does not count",)),
+    ]
+    found = board(words(Page(document(replace_rows(made, rows))).text))
+    assert f"{words(one.message)} approved · not applied ! 2 exceptions not applied not applied" in found
+    assert f"{words(other.message)} approved ! 1 exception not applied" in found
+
+
+def test_an_environment_that_the_policy_forgot_has_its_column(made: Made) -> None:
+    rows = [replace(row, environment="qa") if row.environment == "dev" else row for row in made.rows]
+    found = board(words(Page(document(replace_rows(made, rows))).text))
+    assert "Migration Review dev staging production qa" in found
+
+
+def test_exports_are_no_exceptions() -> None:
+    made = export(1)
+    said = (
+        "fay@example.com exported the ledger (entry 9)",
+        "fay@example.com exported the ledger (entry 9), the newest of 3 exports",
+        "ada@example.com revoked a key of x (entry 3): x exported the ledger (entry 5)",
+        "of the gaps only the first 1000 are listed; more positions are left out",
+        "ada@example.com found drift of dev (entry 4)",
+    )
+    found = words(Page(document(replace(made, header=replace(made.header, notices=said)))).text)
+    before, _, after = found.partition("This export Made by")
+    part = before[before.index("Exceptions First what went") : before.index("Pipeline board")]
+    assert [text in part for text in said] == [False, False, True, False, True]
+    assert [text in after for text in said] == [True, True, False, True, False]
+
+
+def test_the_exports_of_a_real_ledger_are_no_exceptions(exported: Exported) -> None:
+    found = words(Page(exported.file("html").read_text("utf-8")).text)
+    before, _, after = found.partition("This export Made by")
+    assert "exported the ledger (entry" not in before
+    assert "exported the ledger (entry" in after
+
+
+def test_sql_and_schema_that_a_selection_leaves_out_are_told() -> None:
+    made = export(1)
+    sql = words(made.stored[made.rows[0].sql_digest.split()[2].rstrip(";").removeprefix("sha256:")].decode())
+    approvals = [entry for entry in made.log if entry.kind == Kind.APPROVED]
+    found = selected(made, made.rows, approvals, kind="migration.approved")
+    assert sql in found  # the row names its digests
+    assert "postgresql, upgrade" in found
+    assert "postgresql, downgrade" in found
+    assert "What it did to the schema dev, staging, production: ! left out by the selection" in found
+    bare = [replace(row, sql_digest="") for row in made.rows]
+    assert "SQL left out by the selection" in selected(made, bare, approvals, kind="migration.approved")
+    intents = [entry for entry in made.log if entry.kind == Kind.APPLY_INTENDED]
+    found = selected(made, made.rows, intents, kind="apply.intended")
+    assert "What it did to the schema dev, staging, production: ! left out by the selection" in found
+    whole = words(Page(document(made)).text)
+    assert "left out by the selection" not in whole
+    assert sql in whole
+
+
+def test_an_open_attempt_is_not_called_left_out() -> None:
+    made = export(1)
+    rows = [replace(row, outcome="open", schema_after="") for row in made.rows[:1]]
+    log = [entry for entry in made.log if entry.kind in (Kind.APPLY_INTENDED, Kind.SELF_REVIEWED)]
+    assert "the schema was not recorded" in selected(made, rows, log, kind="apply")
 
 
 def test_exceptions_come_first_and_waivers_first_of_all(made: Made, page: Page) -> None:
@@ -156,7 +285,7 @@ def test_each_migration_has_its_section_with_its_evidence(made: Made, page: Page
 
 def test_the_sql_is_coloured_and_whole(made: Made, page: Page) -> None:
     assert '<span class="k">CREATE</span>' in document(made)
-    for digest in {row.sql_digest for row in made.rows}:
+    for digest in {word.rstrip(";") for row in made.rows for word in row.sql_digest.split() if ":" in word}:
         assert words(made.stored[digest.removeprefix("sha256:")].decode()) in words(page.text)
 
 
@@ -171,7 +300,7 @@ def test_sql_that_could_not_be_rendered_is_what_the_rehearsal_sent() -> None:
     made = export(1)
     report = hashlib.sha256(content := rehearsal("postgresql", ["CREATE TABLE sent_there (id int)"])).hexdigest()
     made.stored[report] = content
-    made.stored.pop(made.rows[0].sql_digest.removeprefix("sha256:"))
+    made.stored.pop(made.rows[0].sql_digest.split()[2].rstrip(";").removeprefix("sha256:"))
     assert "not stored, the ledger has lost it" in words(Page(document(made)).text)
     review = next(entry for entry in made.log if entry.kind == Kind.SELF_REVIEWED)
     review.predicate["sql"] = {"postgresql": {"problem": "it looks at data"}}

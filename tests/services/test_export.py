@@ -24,8 +24,25 @@ from migrate_flow.ledger.store import LedgerStore, create_store, open_store
 from migrate_flow.services.export import Archive, Export, SurveyedBook, brought, gather
 from migrate_flow.signing.sshsig import sign
 from tests.services.ledgers import CONTENTS, Signatures, fill
-from tests.support.builders import ADA, BOB, EVE, Scribe, adopted, policy_document, private_key, public_key
+from tests.support.builders import (
+    ADA,
+    BOB,
+    CY,
+    DAN,
+    EVE,
+    MANIFEST,
+    REV,
+    TEAM,
+    Scribe,
+    adopted,
+    policy_document,
+    private_key,
+    public_key,
+    uuid,
+)
 from tests.support.postgres import PostgresServer, database_name
+
+BOSS = {EVE: ("policy-admin",)}
 
 
 class Unseen:
@@ -64,8 +81,24 @@ def archive(store: LedgerStore, actor: str = ADA, **config: Any) -> Archive:
     )
 
 
-def export(store: LedgerStore, *, as_of: int = 0, **selection: str) -> Export:
-    return gather(archive(store), Selection(**selection), "jsonl", as_of=as_of, record=False)
+def export(store: LedgerStore, *, as_of: int = 0, name: str = "jsonl", **selection: str) -> Export:
+    return gather(archive(store), Selection(**selection), name, as_of=as_of, record=False)
+
+
+def governed(tmp_path: Path, **rules: Any) -> Scribe:
+    """A store with a ledger that Eve governs, and a migration of Ada's in dev."""
+    scribe = Scribe(create_store("sqlite:///ledger.db", tmp_path))
+    scribe.opens(policy_document({**TEAM, ADA: ("developer",), EVE: ("policy-admin",)}, **rules), by=EVE)
+    scribe.created()
+    scribe.applied(env="dev")
+    return scribe
+
+
+def written(store: LedgerStore, name: str, as_of: int = 0) -> bytes:
+    out = io.BytesIO()
+    done = gather(archive(store, EVE), Selection(), name, as_of=as_of, record=False)
+    write(done, name, out)
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -278,3 +311,88 @@ def test_a_policy_that_changed_hands_rules_from_its_position(tmp_path: Path) -> 
         (v.seq, v.policy.digest) for v in history.policies
     ]
     assert done.survey.history.last_at == history.last_at
+
+
+# What counts: for rows every entry is judged
+
+
+@pytest.mark.parametrize("name", ["csv", "xlsx", "md", "html", "bundle"])
+def test_rows_are_made_of_what_somebody_signed(tmp_path: Path, name: str) -> None:
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    true = scribe.reviewed()
+    statement, _signature = scribe.sign(BOB, Kind.REVIEWED, revision=REV, manifest=MANIFEST, verdict="approve")
+    forged = scribe.put(statement, true.signature)
+    with pytest.raises(LedgerError, match=f"can't be trusted: the signature of entry {forged.seq}") as caught:
+        export(scribe.store, name=name)
+    assert caught.value.hint == "migrate-flow ledger verify"
+    assert [entry.seq for entry in export(scribe.store).entries()][-1] == forged.seq
+    assert export(scribe.store, name=name, as_of=true.seq).header.as_of == true.seq
+
+
+def test_only_entries_that_count_say_where_a_version_table_stands(tmp_path: Path) -> None:
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    scribe.ends(Kind.APPLY_APPLIED, BOB, attempt="never meant", heads=["ffff"])
+    scribe.adopts(BOB, state="grandfathered", heads=["ffff"])
+    (dev,) = export(scribe.store, name="csv").header.reconciliation
+    assert (dev.environment, dev.target, dev.ledger_heads) == ("dev", uuid("dev"), (REV,))
+    assert "no access" in dev.reason
+
+
+def test_where_a_version_table_stands_is_not_guessed(tmp_path: Path) -> None:
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    meant = scribe.intends(attempt="two")
+    (dev,) = export(scribe.store, name="csv").header.reconciliation
+    assert dev.reason == f"not reconciled: the attempt of entry {meant.seq} is open"
+    ended = scribe.ends(Kind.APPLY_APPLIED, attempt="two", heads=None)
+    (dev,) = export(scribe.store, name="csv").header.reconciliation
+    assert f"entry {ended.seq}, the newest outcome, does not say" in dev.reason
+    scribe.applied(attempt="three")
+    (dev,) = export(scribe.store, name="csv").header.reconciliation
+    assert "no access" in dev.reason
+    fields = {"environment": "dev", "target": uuid("new"), "comment": "a new one"}
+    scribe.says(EVE, Kind.TARGET_REPLACED, **fields)
+    (dev,) = export(scribe.store, name="csv").header.reconciliation
+    assert (dev.target, dev.ledger_heads) == (uuid("new"), ())
+    assert "nothing is recorded yet" in dev.reason
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "xlsx", "md"])
+def test_what_comes_later_changes_no_byte_of_an_earlier_position(tmp_path: Path, name: str) -> None:
+    """Not the policy, not who signed, not a key that is revoked once more."""
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    scribe.says(EVE, Kind.KEY_REVOKED, public_key=public_key(BOB), comment="lost")
+    last = scribe.head.seq
+    before = written(scribe.store, name, last)
+    scribe.says(EVE, Kind.KEY_REVOKED, public_key=public_key(BOB), since=2, comment="lost long ago")
+    scribe.says(BOB, Kind.POLICY_PROPOSED, base=scribe.policy, document=policy_document())
+    people = {CY: ("backend-lead",), DAN: ("developer", "backend-lead"), EVE: ("policy-admin", "developer")}
+    scribe.proposes(policy_document(people), by=EVE)
+    assert written(scribe.store, name, last) == before
+    assert written(scribe.store, name) != before
+
+
+def test_notices_have_the_newest_first_and_right_totals(tmp_path: Path) -> None:
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    for _ in range(3):
+        gather(archive(scribe.store), Selection(), "jsonl")
+    scribe.entries[:] = list(scribe.store.entries())
+    for _ in range(60):
+        scribe.says(BOB, Kind.TARGET_REPLACED, environment="dev", target=uuid("new"))
+    last = scribe.head.seq
+    scribe.says(EVE, Kind.KEY_REVOKED, public_key=public_key(CY), comment="left")
+    scribe.proposes(policy_document({name: roles for name, roles in TEAM.items() if name != CY} | BOSS), by=EVE)
+    own = scribe.proposes(policy_document(), by=BOB)
+    judged, unjudged = (export(scribe.store, name=name).header.notices for name in ("csv", "jsonl"))
+    assert f"{EVE} revoked a key of {CY} (entry {last + 1}): left" in judged
+    assert f"{BOB} proposed a policy (entry {own.seq}), which does not count: {BOB} is no policy-admin" in judged
+    found = [text for text in judged if "replaced the database of dev" in text]
+    assert len(found) == 50
+    assert f"(entry {last}), which does not count" in found[0]
+    assert "and 10 more entries that concern no single migration" in judged
+    assert judged[-1] == f"{ADA} exported the ledger (entry 7), the newest of 3 exports"
+    assert "whether these entries count is not judged in this format" in unjudged

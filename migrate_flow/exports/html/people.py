@@ -10,7 +10,7 @@ from typing import Any
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.fingerprint import fingerprint
 from migrate_flow.exports import Exported
-from migrate_flow.exports.html.tally import Tally
+from migrate_flow.exports.html.tally import OF_PEOPLE, Tally
 
 # Columns of the table, with the kinds that they count.
 COLUMNS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -45,14 +45,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """Of one author: how many migrations they wrote or vouched for, and who did the rest, as name and count."""
+    """Of one author: how many migrations they wrote or vouched for, and who did the rest, as name and count. same: in
+    how many a control of people does not hold, in the order of `OF_PEOPLE`."""
 
     author: str
     written: int
     reviewed: tuple[tuple[str, int], ...]
     approved: tuple[tuple[str, int], ...]
     applied: tuple[tuple[str, int], ...]
-    not_distinct: int
+    same: tuple[int, ...]
 
 
 def people(export: Exported, tally: Tally, acts: Mapping[str, Counter[str]]) -> Iterator[Person]:
@@ -74,7 +75,8 @@ def duties(tally: Tally) -> Iterator[Duties]:
     for author, written in sorted(tally.written.items()):
         done = {duty: _most_first(counts) for duty, counts in tally.duties[author].items()}
         reviewed, approved, applied = (done.get(duty, ()) for duty in ("reviewed", "approved", "applied"))
-        yield Duties(author, written, reviewed, approved, applied, tally.same[author])
+        same = tuple(tally.same[name][author] for name in OF_PEOPLE)
+        yield Duties(author, written, reviewed, approved, applied, same)
 
 
 def _most_first(counts: Counter[str]) -> tuple[tuple[str, int], ...]:

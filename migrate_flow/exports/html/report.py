@@ -17,6 +17,9 @@ from typing import Any, BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from migrate_flow.core.audit import CONTROLS
+from migrate_flow.core.audit_people import deed
+from migrate_flow.core.entry import Kind
 from migrate_flow.core.text import safe
 from migrate_flow.exports import Exported
 from migrate_flow.exports.controls import FRAMEWORKS
@@ -25,6 +28,10 @@ from migrate_flow.exports.html.colour import LONGEST_SHOWN, coloured
 
 _BUFFERED = 200  # pieces of the page, joined for each write
 _LONG_SQL = 40  # lines that are shown without a click
+# Notices about exports, this one or another, and no exception. What somebody wrote can't make a notice one of these:
+# the name of a person has no space.
+_EXPORTED = rf"\S+ {deed(Kind.LEDGER_EXPORTED)} \(entry [0-9]+\)(, the newest of [0-9]+ exports)?"
+_OF_EXPORTS = re.compile(rf"{_EXPORTED}|of the gaps only the first [0-9]+ are listed; more positions are left out")
 
 
 def write(export: Exported, out: BinaryIO) -> None:
@@ -51,13 +58,15 @@ def _context(export: Exported) -> dict[str, Any]:
     header = export.header
     return {
         "header": header,
-        "environments": export.environments,
+        "environments": read.shown,
         "tally": read,
+        "notices": tuple(text for text in header.notices if not _OF_EXPORTS.fullmatch(text)),
+        "export_notices": tuple(filter(_OF_EXPORTS.fullmatch, header.notices)),
         "people": tuple(people.people(export, read, kept.acts)),
         "columns": tuple(name for name, _ in people.COLUMNS),
         "duties": tuple(people.duties(read)),
         "policies": tuple(export.policies()),
-        "timeline": timeline.draw(read.events, (tally.REVIEWS, *export.environments)),
+        "timeline": timeline.draw(read.events, (tally.REVIEWS, *read.shown)),
         "sample": sample.draw(read.candidates, header.head),
         "frameworks": FRAMEWORKS,
         "sections": _sections(export, kept),
@@ -86,6 +95,9 @@ def _templates() -> Environment:
     templates.globals |= {
         "parents": sections.parents,
         "adopted": tally.adopted,
+        "answers": tally.answers,
+        "titles": {name: title for name, title, _meaning in CONTROLS},
+        "OF_PEOPLE": tally.OF_PEOPLE,
         "LONG_SQL": _LONG_SQL,
         "LONGEST_SHOWN": LONGEST_SHOWN,
     }

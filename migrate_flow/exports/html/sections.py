@@ -161,7 +161,7 @@ def _acts(change: Change) -> Iterator[tuple[str, str, Act]]:
 def _schema(changes: tuple[Change, ...], stored: Stored) -> Iterator[Changed]:
     found: dict[tuple[Difference, ...] | str, list[str]] = {}
     for change in changes:
-        changed = stored.changed(change.attempt) if change.attempt else None
+        changed = stored.changed(change) if change.attempt else None
         if changed is not None:
             found.setdefault(changed, []).append(change.environment)
     for changed, environments in found.items():

@@ -12,12 +12,14 @@ from typing import Any
 
 from migrate_flow.core.audit import Change
 from migrate_flow.core.entry import Entry, Kind
+from migrate_flow.core.history import Applied
 from migrate_flow.core.rehearsal import from_document as rehearsal_from
 from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, from_document
 from migrate_flow.exports import Exported
 
 # A snapshot is asked for as one attempt's after, as the next one's before, and by each environment of its migration.
 _SNAPSHOTS, _PAIRS = 12, 64
+LEFT_OUT = "left out by the selection"
 _ENDED = frozenset({Kind.APPLY_APPLIED, Kind.APPLY_RECOVERED, Kind.APPLY_PARTIAL, Kind.APPLY_FAILED})
 
 
@@ -34,32 +36,43 @@ class Rendered:
 
 @dataclass
 class Stored:
-    """sql: by position of the self-review. schemas: before and after, by attempt. acts: kinds, by person."""
+    """sql: by position of the self-review. schemas: before and after, by attempt; None where no entry told. acts:
+    kinds, by person."""
 
     export: Exported
     sql: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    schemas: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    schemas: dict[str, list[Mapping[str, Any] | None]] = field(default_factory=dict)
     acts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def __post_init__(self) -> None:
         self._snapshot = lru_cache(_SNAPSHOTS)(self._read_snapshot)
         self._between = lru_cache(_PAIRS)(self._difference)
 
-    def changed(self, attempt: str) -> tuple[Difference, ...] | str | None:
-        """What an attempt did to the schema, or why that can't be told. None where nothing is recorded of it."""
-        known = self.schemas.get(attempt)
-        if known is None or not any(known):
+    def changed(self, change: Change) -> tuple[Difference, ...] | str | None:
+        """What the attempt did to the schema, or why that can't be told. None where nothing is recorded of it."""
+        known = self.schemas.get(change.attempt, [None, None])
+        told = known if change.outcome != Applied.OPEN else known[:1]
+        if None in told and not self.export.header.selection.whole:
+            return LEFT_OUT
+        if not any(known):
             return None
+        snapshots = []
         for fields in known:
-            if "snapshot" not in fields:
-                return str(fields.get("problem") or "the schema was not recorded")
-        before, after = (str(fields["snapshot"]) for fields in known)
+            if fields is None or "snapshot" not in fields:
+                return str((fields or {}).get("problem") or "the schema was not recorded")
+            snapshots.append(str(fields["snapshot"]))
+        before, after = snapshots
         return () if before == after else self._between(before, after)
 
     def rendered(self, seq: int, change: Change) -> Iterator[Rendered]:
-        """The SQL of the script that was self-reviewed at this position, else what its rehearsal sent."""
-        for dialect, texts in sorted(self.sql.get(seq, {}).items()):
-            problem = str(texts.get("problem") or "")
+        """The SQL of the script that was self-reviewed at this position, else what its rehearsal sent. Where the
+        selection leaves the self-review out, the change itself names what was rendered."""
+        left_out = "" if seq in self.sql else LEFT_OUT
+        rendered = _named(change.sql_digest) if left_out else self.sql[seq]
+        if left_out and not rendered:
+            yield Rendered("", "", None, "", LEFT_OUT)
+        for dialect, texts in sorted(rendered.items()):
+            problem = str(texts.get("problem") or left_out)
             for direction in ("upgrade", "downgrade"):
                 digest = str(texts.get(direction) or "")
                 if digest:
@@ -115,11 +128,22 @@ def read(export: Exported, reviews: Collection[int], attempts: Collection[str]) 
     return stored
 
 
+def _named(digests: str) -> dict[str, dict[str, str]]:
+    """``postgresql upgrade sha256:…; postgresql downgrade sha256:…``, by dialect and direction."""
+    found: dict[str, dict[str, str]] = {}
+    for one in digests.split("; "):
+        match one.split(" "):
+            case [dialect, ("upgrade" | "downgrade") as direction, digest]:
+                found.setdefault(dialect, {})[direction] = digest
+    return found
+
+
 def _keep_schema(stored: Stored, entry: Entry, attempts: Collection[str]) -> None:
     attempt, schema = entry.predicate.get("attempt"), _mapping(entry, "schema")
-    if isinstance(attempt, str) and attempt in attempts and schema:
-        place = stored.schemas.setdefault(attempt, [{}, {}])
-        place[entry.kind in _ENDED] = {name: schema[name] for name in ("snapshot", "problem") if name in schema}
+    if isinstance(attempt, str) and attempt in attempts:
+        place, end = stored.schemas.setdefault(attempt, [None, None]), entry.kind in _ENDED
+        if schema or place[end] is None:
+            place[end] = {name: schema[name] for name in ("snapshot", "problem") if name in schema}
 
 
 def _mapping(entry: Entry, name: str) -> Mapping[str, Any]:

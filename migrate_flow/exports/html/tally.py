@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
-from migrate_flow.core.audit import Act, Change, Header
+from migrate_flow.core.audit import CONTROLS, Act, Change, Header, Selection
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Applied
 from migrate_flow.exports import Exported
@@ -16,6 +16,7 @@ from migrate_flow.exports.html.sample import Candidate
 from migrate_flow.exports.html.timeline import Event
 
 REVIEWS = "reviews"
+OF_PEOPLE = ("distinct_people", "applier_distinct")  # controls that are told of each author
 _EXAMPLES = 5
 
 
@@ -79,44 +80,47 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """exceptions: how many, where it was tried nowhere. cells: by environment."""
+
     anchor: str
     revision: str
     message: str
     state: str
-    cells: tuple[Cell | None, ...]
+    exceptions: int
+    cells: Mapping[str, Cell]
 
 
 @dataclass(frozen=True, slots=True)
 class Exceptional:
     """A migration with exceptions. rank: waivers and what was applied past the flow come first, then controls that do
-    not hold, then the rest. exceptions: in words, with the environments that they are said of."""
+    not hold, then the rest. broken: titles of such controls, and exceptions, in words: with the environments that they
+    are said of."""
 
     rank: int
     anchor: str
     revision: str
     message: str
+    broken: tuple[tuple[str, tuple[str, ...]], ...]
     exceptions: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+# What is said of the export as a whole, in the words of a control.
+RECONCILED = ("Reconciled", "The version table of each database says what the ledger says.")
+
+
 def _controls() -> dict[str, Control]:
-    return {
-        "approved": Control(
-            "Approved before applied", "All approvals that the policy asks for stand before the intent."
-        ),
-        "upstream": Control("Upstream before this", "The same bytes stood in the environment before, first."),
-        "distinct": Control("Distinct people", "Nobody reviews or approves what they wrote."),
-        "evidence": Control("Evidence of checks", "Findings of the rules and a rehearsal of what was applied."),
-        "reconciled": Control("Reconciled", "The version table of each database says what the ledger says."),
-    }
+    """Of changes by field, as the row answers them; nothing is judged here."""
+    return {name: Control(title, meaning) for name, title, meaning in CONTROLS} | {"reconciled": Control(*RECONCILED)}
 
 
 @dataclass
 class Tally:
-    """duties: by author, then by duty, how many migrations somebody did it for. same: authors with a migration where
-    the control of distinct people does not hold. sorts: of exceptions, in how many changes. adopted: changes that were
-    found in a database, and so were not applied by the flow."""
+    """environments: known ones. duties: by author, then by duty, how many migrations somebody did it for. same: by
+    control of people, then by author, migrations where it does not hold. sorts: of exceptions, in how many changes.
+    adopted: changes that were found in a database, and so were not applied by the flow."""
 
     environments: tuple[str, ...]
+    selection: Selection
     controls: dict[str, Control] = field(default_factory=_controls)
     rows: list[Row] = field(default_factory=list)
     exceptional: list[Exceptional] = field(default_factory=list)
@@ -126,7 +130,7 @@ class Tally:
         default_factory=lambda: defaultdict(lambda: defaultdict(Counter))
     )
     written: Counter[str] = field(default_factory=Counter)
-    same: Counter[str] = field(default_factory=Counter)
+    same: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in OF_PEOPLE})
     roles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     anchors: dict[str, str] = field(default_factory=dict)
     reviews: set[int] = field(default_factory=set)
@@ -139,12 +143,27 @@ class Tally:
     def broken(self) -> int:
         return sum(control.verdict == "exceptions" for control in self.controls.values())
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The environments that were selected: known ones in their order, then those that changes alone still name."""
+        if self.selection.environment:
+            return (self.selection.environment,)
+        named = (name for row in self.rows for name in row.cells)
+        return tuple(dict.fromkeys((*self.environments, *named)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether a migration has all its changes here, but for those in environments that are not shown."""
+        asked = self.selection
+        return not (asked.since or asked.until or asked.person or asked.kind)
+
     def take(self, migration: Migration) -> None:
         self.anchors[migration.revision] = migration.anchor
         newest = migration.changes[-1]
-        by_environment = {change.environment: change for change in migration.changes}
-        cells = tuple(_cell(by_environment.get(name)) for name in self.environments)
-        self.rows.append(Row(migration.anchor, migration.revision, newest.message, newest.state, cells))
+        cells = {one.environment: Cell(one.outcome, one.applied_at, len(one.exceptions)) for one in migration.changes}
+        nowhere = cells.pop("", None)
+        odd = nowhere.exceptions if nowhere else 0
+        self.rows.append(Row(migration.anchor, migration.revision, newest.message, newest.state, odd, cells))
         for change in migration.changes:
             self._take_change(migration.anchor, change)
         if found := tuple(
@@ -155,16 +174,24 @@ class Tally:
             )
         ):
             rank = min(_rank(change) for change in migration.changes if change.exceptions)
-            self.exceptional.append(Exceptional(rank, migration.anchor, migration.revision, newest.message, found))
+            broken = tuple(
+                alike(
+                    (self.controls[name].name, change.environment)
+                    for change in migration.changes
+                    for name, answer in answers(change)
+                    if answer is False
+                )
+            )
+            self.exceptional.append(
+                Exceptional(rank, migration.anchor, migration.revision, newest.message, broken, found)
+            )
         self._take_duties(migration)
         self.events += _events(migration)
 
     def _take_change(self, anchor: str, change: Change) -> None:
-        where = f"{change.revision} in {change.environment}"
-        self.controls["approved"].count(change.approved_before, anchor, where)
-        self.controls["upstream"].count(change.upstream_before, anchor, where)
-        self.controls["distinct"].count(change.distinct_people, anchor, where)
-        self.controls["evidence"].count(_checked(change), anchor, where)
+        where = f"{change.revision} in {change.environment}" if change.environment else change.revision
+        for name, answer in answers(change):
+            self.controls[name].count(answer, anchor, where)
         self.outcomes[change.outcome or "not applied"] += 1
         self.sorts.update(_sorts(change))
         if change.self_reviewer:
@@ -182,7 +209,8 @@ class Tally:
         done = {(duty, act.person) for change in migration.changes for duty, act in _duties(change) if not act.flaw}
         for person in authors:
             self.written[person] += 1
-            self.same[person] += any(change.distinct_people is False for change in migration.changes)
+            for name, counts in self.same.items():
+                counts[person] += any(getattr(change, name) is False for change in migration.changes)
             for duty, other in done:
                 self.duties[person][duty][other] += 1
         for change in migration.changes:
@@ -200,7 +228,7 @@ class Tally:
 
 
 def read(export: Exported) -> Tally:
-    tally = Tally(export.environments)
+    tally = Tally(export.environments, export.header.selection)
     for migration in migrations(export):
         tally.take(migration)
     tally.reconcile(export.header)
@@ -208,8 +236,10 @@ def read(export: Exported) -> Tally:
     return tally
 
 
-def _cell(change: Change | None) -> Cell | None:
-    return Cell(change.outcome, change.applied_at, len(change.exceptions)) if change and change.outcome else None
+def answers(change: Change) -> Iterator[tuple[str, bool | None]]:
+    """To each control, by field."""
+    for name, _title, _meaning in CONTROLS:
+        yield name, getattr(change, name)
 
 
 def adopted(change: Change) -> bool:
@@ -241,20 +271,13 @@ def _sorts(change: Change) -> Iterator[str]:
 
 
 def _fails(change: Change) -> bool:
-    return False in (change.approved_before, change.upstream_before, change.distinct_people)
+    return any(answer is False for _, answer in answers(change))
 
 
 def _rank(change: Change) -> int:
     if change.waivers or change.outcome == Applied.OUT_OF_BAND:
         return 0
     return 1 if _fails(change) else 2
-
-
-def _checked(change: Change) -> bool | None:
-    """It is asked of what the policy wants approved, as the gates ask for it."""
-    if change.approved_before is None or not change.applied_at or change.grandfathered:
-        return None
-    return bool(change.lint and change.rehearsals)
 
 
 def _duties(change: Change) -> Iterator[tuple[str, Act]]:
