@@ -16,9 +16,15 @@ def usable_output(path: Path | None) -> Path | None:
     """Before anything is done: a path that can't be written must not be found out afterwards. Raises UsageError."""
     if path is None:
         return None
-    folder = path.parent
-    if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise UsageError(f"{path} can't be written", hint="choose another path", where="--output")
+    folder, why = path.parent, ""
+    if path.is_dir():
+        why = "it is a folder"
+    elif not folder.is_dir():
+        why = f"there is no folder {folder}"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        why = "permission denied"
+    if why:
+        raise UsageError(f"{path} can't be written: {why}", hint="choose another path", where="--output")
     return path
 
 

@@ -25,7 +25,7 @@ WRONG = [
     (["new", "-m", "x"], "keys of several people are here"),
     (["--as", ADA, "new", "-m", " "], "message is empty"),
     (["--as", BEN, "review", "aaaa"], "aaaa"),
-    (["status", "--output", "missing/folder/x"], "can't be written"),
+    (["status", "--output", "missing/folder/x"], "can't be written: there is no folder missing/folder"),
     (["--config", "nowhere.toml", "status"], "nowhere.toml"),
     (["approve", "aaaa", "--waive", "soaked"], "--env"),
     (["recover", "--env", "dev", "--abandon"], "-m"),
