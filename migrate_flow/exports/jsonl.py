@@ -10,8 +10,8 @@ import orjson
 from migrate_flow.core.audit import SCHEMA, Header
 from migrate_flow.errors import LedgerError
 from migrate_flow.exports import Exported
+from migrate_flow.services.verify_chunk import COLUMNS
 
-_NAMES = ("seq", "prev", "hash", "statement", "signature", "kind", "revision", "environment", "actor", "at")
 _OPTIONS = orjson.OPT_APPEND_NEWLINE
 _AT_ONCE = 1 << 20  # bytes
 
@@ -22,7 +22,7 @@ def write(export: Exported, out: BinaryIO) -> None:
     waiting = bytearray()
     for entry in export.entries():
         held = vars(entry)  # and what was decoded of it, where somebody asked
-        values = held if len(held) == len(_NAMES) else {name: held[name] for name in _NAMES}
+        values = held if len(held) == len(COLUMNS) else {name: held[name] for name in COLUMNS}
         try:
             text = entry.statement.decode()
         except UnicodeDecodeError as error:

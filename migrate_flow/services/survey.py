@@ -24,6 +24,7 @@ from migrate_flow.core.lifecycle import add
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import LedgerError, UsageError
 from migrate_flow.services.ports import Ledger
+from migrate_flow.services.verify_chunk import COLUMNS
 
 GAPS_SHOWN = 1000
 SHOWN = 50  # notices of one sort
@@ -183,7 +184,7 @@ def matcher(selection: Selection, *, exact: bool = True) -> Callable[[Row], bool
 def entry_of(row: Row) -> Entry:
     """As it is stored, unchecked."""
     entry = Entry.__new__(Entry)
-    vars(entry).update(zip(_NAMES, row, strict=True))
+    vars(entry).update(zip(COLUMNS, row, strict=True))
     return entry
 
 
@@ -292,6 +293,3 @@ def described(selection: Selection) -> Mapping[str, str]:
     """What is not empty, for the record."""
     names = ("since", "until", "environment", "person", "revision", "kind")
     return {name: getattr(selection, name) for name in names if getattr(selection, name)}
-
-
-_NAMES = ("seq", "prev", "hash", "statement", "signature", "kind", "revision", "environment", "actor", "at")

@@ -32,6 +32,19 @@ def either_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
             yield server
 
 
+@pytest.fixture(scope="module")
+def standing(either_server: PostgresServer) -> Iterator[Guarded]:
+    with Guarded.on(either_server, "CREATE TABLE item (id int)") as made:
+        made.install("audit")
+        yield made
+
+
+@pytest.fixture
+def audited(standing: Guarded) -> Iterator[Guarded]:
+    with standing.copied() as copy:
+        yield copy
+
+
 @pytest.fixture
 def target(either_server: PostgresServer) -> Iterator[Guarded]:
     """Our tables and nothing else: no guard yet."""

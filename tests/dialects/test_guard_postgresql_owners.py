@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from migrate_flow.dialects import guard_postgresql as guard
 from migrate_flow.errors import TargetError
 from tests.support.guarded import SUPERUSER, Guarded
-from tests.support.postgres import PostgresServer
 
 SCHEMA_OWNER = "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'migrate_flow'"
-
-
-@pytest.fixture(scope="module")
-def standing(either_server: PostgresServer) -> Iterator[Guarded]:
-    with Guarded.on(either_server, "CREATE TABLE item (id int)") as made:
-        made.install("audit")
-        yield made
-
-
-@pytest.fixture
-def audited(standing: Guarded) -> Iterator[Guarded]:
-    with standing.copied() as copy:
-        yield copy
 
 
 def test_nobody_but_its_owner_can_put_something_in_its_place(audited: Guarded) -> None:

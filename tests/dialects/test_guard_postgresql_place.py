@@ -30,19 +30,6 @@ def restore(place: Guarded, role: str, dump: str) -> None:
     place.server.run("pg_restore", "-h", place.server.folder, "-U", role, "-d", place.database, dump)
 
 
-@pytest.fixture(scope="module")
-def standing(either_server: PostgresServer) -> Iterator[Guarded]:
-    with Guarded.on(either_server, "CREATE TABLE item (id int)") as made:
-        made.install("audit")
-        yield made
-
-
-@pytest.fixture
-def audited(standing: Guarded) -> Iterator[Guarded]:
-    with standing.copied() as copy:
-        yield copy
-
-
 def test_installed_and_removed(target: Guarded) -> None:
     target.ddl("CREATE TABLE item (id int)", target.migrator)
     before, owner, tables = target.snapshot(), target.value(SCHEMA_OWNER), target.value(OURS)
