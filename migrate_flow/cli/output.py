@@ -81,6 +81,16 @@ def note(text: str) -> None:
         _give_up(sys.stderr)
 
 
+def _wrapped(text: str) -> list[str]:
+    """By words on a terminal. A hint stays one line: it is there to be copied."""
+    columns = width(sys.stderr)
+    if not columns or len(text) <= columns:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(safe(text), columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def _without_bulk(text: str, words: Sequence[str]) -> str:
     """What an error repeats of a huge input is cut: no name, key or path that anything takes is as long as that."""
     for word in words:
@@ -105,7 +115,8 @@ def show_error(error: MigrateFlowError, *, as_json: bool, words: Sequence[str] =
         except OSError:
             _give_up(sys.stdout)
         return
-    note(f"error: {message}")
+    for line in _wrapped(f"error: {message}"):
+        note(line)
     if where:
         note(f"where: {where}")
     note(f"hint: {hint}")

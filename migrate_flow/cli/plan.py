@@ -24,7 +24,8 @@ def plan(
     from migrate_flow.views import applying
 
     planned = make(workspace(ctx, actor, format_name), env, to)
-    emit(ctx, applying.plan(planned), format_name, output)
+    command = f"migrate-flow apply {'' if to == 'head' else f'{to} '}--env {env}"
+    emit(ctx, applying.plan(planned, command=command), format_name, output)
     raise typer.Exit(0 if planned.allowed else 1)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from migrate_flow.cli.output import note, width
 from migrate_flow.core.redaction import redact
-from migrate_flow.core.text import safe
+from migrate_flow.core.text import safe, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 PLAIN_EVERY_S = 15.0
 REDRAWN_A_SECOND = 4
+_LONGEST = 48
 
 
 def drain(events: Generator[Progress, None, R]) -> R:
@@ -52,7 +53,7 @@ def _draw(event: Progress) -> None:
         case "recovered":
             note(f"settled an interrupted attempt on {event.revision}: {event.outcome}")
         case "started":
-            note(f"{place}  {event.message} …")
+            note(f"{place}  {shortened(event.message, _LONGEST)} …")
         case "passing":
             _passing(f"{event.revision}  {event.message}")
         case "passed" if sys.stderr.isatty():

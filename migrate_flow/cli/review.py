@@ -53,15 +53,18 @@ def review(
 
 
 def _ask(ctx: typer.Context, space: object, rev: str, message: str) -> tuple[str, str]:
+    from migrate_flow.services.content import resolve_one
+    from migrate_flow.services.review import require_reviewable
     from migrate_flow.services.show import show
     from migrate_flow.services.workspace import Workspace
-    from migrate_flow.views import board
+    from migrate_flow.views import showing
 
     if not interactive(ctx) or not isinstance(space, Workspace):
         raise UsageError(
             "say --approve or --request-changes", hint=f"migrate-flow review {rev} --approve", where="review"
         )
-    emit(ctx, board.show(show(space, rev)))
+    require_reviewable(space, resolve_one(space, rev))
+    emit(ctx, showing.reading(show(space, rev)))
     answer = typer.prompt("approve, request-changes, or nothing", default="nothing", err=True).strip()
     if answer not in ("approve", "request-changes"):
         raise typer.Exit(0)

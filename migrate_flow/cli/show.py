@@ -12,9 +12,9 @@ from migrate_flow.cli.session import workspace
 def show(ctx: typer.Context, rev: Rev, actor: As = "", format_name: Format = "table", output: Output = None) -> None:
     """All about one migration: documentation, SQL, state, entries."""
     from migrate_flow.services.show import show as read
-    from migrate_flow.views import board
+    from migrate_flow.views import showing
 
-    emit(ctx, board.show(read(workspace(ctx, actor, format_name), rev)), format_name, output)
+    emit(ctx, showing.show(read(workspace(ctx, actor, format_name), rev)), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,8 @@ from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.losses import losses
 from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, reordered
 
+MOST_CHANGES = 100
+
 
 class Grade(StrEnum):
     """How far a revision can be undone."""
@@ -144,6 +146,7 @@ class Rehearsal:
     grade: None where the revision could not be rehearsed at all. differences: what the downgrade did not restore, else
     where the second upgrade ended elsewhere. notes: what is worth knowing, and no difference. manifest, base: digests
     of the script's sealed bytes and of what was applied before it. lost: what the upgrade drops that may hold data.
+    changes: what the upgrade did to the schema, the first `MOST_CHANGES`; None in documents that do not tell it.
     """
 
     revision: str
@@ -166,6 +169,7 @@ class Rehearsal:
     schema_changed: bool | None = None
     seconds: float = 0.0
     lost: tuple[str, ...] = ()
+    changes: tuple[Difference, ...] | None = None
 
     @property
     def ok(self) -> bool:
@@ -215,14 +219,16 @@ def judge(
         grade = Grade.IRREVERSIBLE if not undone else Grade.LOSSY if lost else Grade.LOSSLESS
         if lost:
             notes.append(f"the upgrade drops what may hold data: {', '.join(lost)}")
+    changes = None if after is None else _apart(before, after)
     return Rehearsal(
         revision, dialect, server, manifest, base, upgrade, downgrade, reupgrade, restored, same, rows, grade,
         differences, tuple(notes), error,
         {part.value: step.sent for part, step in zip(Part, steps[:2], strict=False)},
         steps[0].locks if steps else (),
-        None if after is None else bool(_apart(before, after)),
+        None if changes is None else bool(changes),
         round(sum(step.seconds for step in steps), 3),
         lost,
+        None if changes is None else changes[:MOST_CHANGES],
     )  # fmt: skip
 
 
@@ -263,6 +269,7 @@ def from_document(document: Mapping[str, Any]) -> Rehearsal:
     said = dict(document)
     said["grade"] = Grade(said["grade"]) if said["grade"] else None
     said["differences"] = tuple(Difference(**one) for one in said["differences"])
+    said["changes"] = None if said.get("changes") is None else tuple(Difference(**one) for one in said["changes"])
     said["notes"], said["lost"] = tuple(said["notes"]), tuple(said["lost"])
     said["locks"] = tuple(_checked(HeldLock(**one)) for one in said["locks"])
     if said["sent"] is not None:

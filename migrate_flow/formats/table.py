@@ -50,7 +50,7 @@ def render(document: Document, medium: Medium) -> None:
 def _block(console: Console, block: Block, medium: Medium) -> None:
     match block:
         case Heading(text):
-            console.print(_text(Cell(text, Tone.STRONG)), soft_wrap=True)
+            _line(console, Cell(text, Tone.STRONG), "", medium)
         case Line(text, tone, indent):
             _line(console, Cell(text, tone), "  " * indent, medium)
         case Fields(pairs):

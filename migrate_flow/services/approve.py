@@ -9,6 +9,7 @@ from migrate_flow.gates import all_gates
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
 from migrate_flow.services.contributors import Contribution, contribution, require_another, require_known_authors
 from migrate_flow.services.review import Attested, ask, require_comment, self_reviewed
+from migrate_flow.services.status import row_of
 from migrate_flow.services.workspace import Workspace
 
 
@@ -32,7 +33,8 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     entry = workspace.book.append(Draft(Kind.APPROVED, reviewed.subjects, fields))
     after = standing_of(workspace, revision, manifest)
     said = f"approved as {chosen}"
-    return Attested(revision, entry.seq, signer.person, said, after, notices=authors.notices)
+    command = row_of(workspace, revision).next
+    return Attested(revision, entry.seq, signer.person, said, after, notices=authors.notices, next=command)
 
 
 def last_rollback(workspace: Workspace, revision: str) -> int:

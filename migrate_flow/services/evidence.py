@@ -183,3 +183,17 @@ def rehearsal_of(workspace: Workspace, evidence: Evidence, dialect: str) -> Rehe
         return from_document(json.loads(content)["rehearsal"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None  # whoever signed it, signed something else
+
+
+def findings_of(workspace: Workspace, evidence: Evidence) -> tuple[Finding, ...]:
+    """What the newest recorded lint found; nothing where there is none, or its report is lost."""
+    newest = evidence.lint[-1] if evidence.lint else None
+    content = workspace.book.ledger.artifact(newest.report.removeprefix("sha256:")) if newest else None
+    if content is None:
+        return ()
+    try:
+        return tuple(
+            Finding(**{**said, "severity": Severity(said["severity"])}) for said in json.loads(content)["findings"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()  # whoever signed it, signed something else

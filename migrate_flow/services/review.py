@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.history import Attestation
+from migrate_flow.core.revision import Manifest
 from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, same_bytes, standing_of
 from migrate_flow.services.contributors import (
+    Contribution,
     contribution,
     contribution_fields,
     require_another,
@@ -25,7 +27,7 @@ _DEEDS = {"approve": "reviewed and found right", "request-changes": "changes req
 @dataclass(frozen=True, slots=True)
 class Attested:
     """What was recorded, and how the migration stands after it. changes: since somebody last vouched for it, before
-    this. notices: about its authors."""
+    this. notices: about its authors. next: the command that moves it on, where that is known."""
 
     revision: str
     seq: int
@@ -34,32 +36,23 @@ class Attested:
     standing: Standing
     changes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    next: str = ""
 
 
 def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> Attested:
     """verdict: ``approve`` or ``request-changes``. Raises Refused (own work, missing role, order), UsageError."""
     workspace.require_current_policy()
     revision = resolve_one(workspace, text)
-    signer = workspace.signer()
-    reviewed = self_reviewed(workspace, revision)
     require_comment(comment, needed=verdict == "request-changes")
-    manifest, policy = manifest_here(workspace, revision), workspace.policy
+    manifest = manifest_here(workspace, revision)
     authors = contribution(workspace, manifest)
-    standing = standing_of(workspace, revision, manifest, also=authors.people)
-    if not policy.has_role(signer.person, policy.review_roles):
-        roles = " or ".join(sorted(policy.review_roles))
+    reviewed, standing, signer = _reviewable(workspace, revision, manifest, authors)
+    approved = any(said.actor == signer for said in standing.approvals)
+    objects = any(said.actor == signer for said in standing.objections)  # theirs to take back
+    if verdict == "approve" and workspace.policy.separation == "strict" and approved and not objects:
         raise Refused(
-            f"{signer.person} may not review: the role {roles} is needed",
+            f"{signer} approved {revision}: author, reviewer and approver are three people",
             hint=ask(standing.may_review, f"review {revision} --approve"),
-        )
-    others = ask(standing.may_review, f"review {revision} --approve")
-    require_another(revision, signer.person, authors, standing, "reviews", others)
-    require_known_authors(policy, revision, (*authors.unknown, *standing.unknown_authors))
-    approved = any(said.actor == signer.person for said in standing.approvals)
-    objects = any(said.actor == signer.person for said in standing.objections)  # theirs to take back
-    if verdict == "approve" and policy.separation == "strict" and approved and not objects:
-        raise Refused(
-            f"{signer.person} approved {revision}: author, reviewer and approver are three people", hint=others
         )
     fields = {"revision": revision, "manifest": reviewed.manifest, "of": reviewed.seq, "verdict": verdict}
     fields |= contribution_fields(authors)
@@ -68,7 +61,30 @@ def review(workspace: Workspace, text: str, verdict: str, comment: str = "") -> 
     changes = changed_since(workspace, revision)
     entry = workspace.book.append(Draft(Kind.REVIEWED, reviewed.subjects, fields))
     after = standing_of(workspace, revision, manifest)
-    return Attested(revision, entry.seq, signer.person, _DEEDS[verdict], after, changes, authors.notices)
+    return Attested(revision, entry.seq, signer, _DEEDS[verdict], after, changes, authors.notices)
+
+
+def require_reviewable(workspace: Workspace, revision: str) -> None:
+    """Whoever may not review need not read first. Raises Refused, as `review`."""
+    workspace.require_current_policy()
+    manifest = manifest_here(workspace, revision)
+    _reviewable(workspace, revision, manifest, contribution(workspace, manifest))
+
+
+def _reviewable(
+    workspace: Workspace, revision: str, manifest: Manifest | None, authors: Contribution
+) -> tuple[Attestation, Standing, str]:
+    """What is reviewed, how it stands, and who reviews it. Raises Refused."""
+    signer, policy = workspace.signer().person, workspace.policy
+    reviewed = self_reviewed(workspace, revision)
+    standing = standing_of(workspace, revision, manifest, also=authors.people)
+    others = ask(standing.may_review, f"review {revision} --approve")
+    if not policy.has_role(signer, policy.review_roles):
+        roles = " or ".join(sorted(policy.review_roles))
+        raise Refused(f"{signer} may not review: the role {roles} is needed", hint=others)
+    require_another(revision, signer, authors, standing, "reviews", others)
+    require_known_authors(policy, revision, (*authors.unknown, *standing.unknown_authors))
+    return reviewed, standing, signer
 
 
 def self_reviewed(workspace: Workspace, revision: str) -> Attestation:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.evidence import Evidence, evidence_of
+from migrate_flow.core.finding import Finding
+from migrate_flow.core.rehearsal import Rehearsal
 from migrate_flow.core.revision import Manifest
 from migrate_flow.core.snapshot import Difference
 from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, risks_of, stored_script
 from migrate_flow.services.contributors import contribution, unknown_notices
+from migrate_flow.services.evidence import findings_of, rehearsal_of
 from migrate_flow.services.plan import stored_sql
 from migrate_flow.services.schema import between
 from migrate_flow.services.status import Row, row_of
@@ -21,7 +24,8 @@ from migrate_flow.services.workspace import Workspace
 @dataclass(frozen=True)
 class Shown:
     """sql: (dialect, direction, text or None, why it is not rendered). changes: since somebody last vouched for it.
-    evidence: of checks of these bytes. changed: the schema, by environment, or why that can't be told."""
+    evidence: of checks of these bytes. findings: of the newest lint. rehearsed: the newest on each dialect. changed:
+    the schema, by environment, or why that can't be told."""
 
     row: Row
     doc: str
@@ -31,6 +35,8 @@ class Shown:
     entries: tuple[Entry, ...]
     changes: tuple[str, ...]
     evidence: Evidence
+    findings: tuple[Finding, ...]
+    rehearsed: tuple[Rehearsal, ...]
     changed: Mapping[str, tuple[Difference, ...] | str]
     notices: tuple[str, ...]
 
@@ -43,6 +49,7 @@ def show(workspace: Workspace, text: str) -> Shown:
     record = workspace.history.record(revision)
     found = workspace.scripts.revisions.get(revision)
     source = manifest.script.content if manifest else stored_script(workspace, record) or b""
+    evidence = evidence_of(record, row.standing.manifest)
     dialects = sorted({rules.dialect for rules in workspace.policy.environments.values()})
     return Shown(
         row=row,
@@ -56,7 +63,9 @@ def show(workspace: Workspace, text: str) -> Shown:
         ),
         entries=tuple(workspace.book.entries(record.seqs)),
         changes=changed_since(workspace, revision),
-        evidence=evidence_of(record, row.standing.manifest),
+        evidence=evidence,
+        findings=findings_of(workspace, evidence),
+        rehearsed=tuple(one for dialect in dialects if (one := rehearsal_of(workspace, evidence, dialect)) is not None),
         changed=_changed(workspace, row),
         notices=_notices(workspace, row, manifest),
     )

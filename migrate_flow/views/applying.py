@@ -7,6 +7,7 @@ from typing import Any
 
 from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
+from migrate_flow.core.text import shortened
 from migrate_flow.services.adopt import Adopted
 from migrate_flow.services.attempt import Ran
 from migrate_flow.services.recover import Recovered
@@ -15,6 +16,7 @@ from migrate_flow.services.schema import difference_fields
 from migrate_flow.views import verdicts
 from migrate_flow.views.drifting import difference_blocks
 
+_LONGEST = 45  # characters of a message beside a revision, so that both fit into 80 columns
 _TONES = {
     Outcome.APPLIED: Tone.GOOD,
     Outcome.ROLLED_BACK: Tone.GOOD,
@@ -26,8 +28,8 @@ _TONES = {
 }
 
 
-def plan(planned: Plan, *, full: bool = True, name: str = "plan") -> Document:
-    """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`."""
+def plan(planned: Plan, *, full: bool = True, name: str = "plan", command: str = "") -> Document:
+    """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`. command: that runs it."""
     steps = [
         {
             **_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED),
@@ -35,7 +37,10 @@ def plan(planned: Plan, *, full: bool = True, name: str = "plan") -> Document:
         }
         for step in planned.steps
     ]
-    return Document(name, {**_head(planned), "steps": steps}, tuple(_plan_blocks(planned, full=full)))
+    blocks = _plan_blocks(planned, full=full)
+    if command and planned.steps and planned.allowed:
+        blocks.append(Line(f"next: {command}"))
+    return Document(name, {**_head(planned), "steps": steps}, tuple(blocks))
 
 
 def _head(planned: Plan) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -
     own = verdicts.without(step.decision, planned.gates)
     tone = Tone.STRONG if own.allowed else Tone.BAD
     mark = "ready" if step.decision.allowed else "blocked"
-    blocks: list[Block] = [Line(f"{number}. {step.revision}  {step.message}  [{mark}]", tone)]
+    blocks: list[Block] = [Line(f"{number}. {step.revision}  {shortened(step.message, _LONGEST)}  [{mark}]", tone)]
     if step.risks:
         blocks.append(Line(f"risks: {', '.join(step.risks)}", Tone.WARN, 1))
         if step.direction == "downgrade" and "lossy" in step.risks:
@@ -163,9 +168,8 @@ def _executed_blocks(report: Report) -> list[Block]:
 
 def _ran_blocks(item: Ran) -> list[Block]:
     time = f"  {item.duration_s:.2f} s" if item.duration_s is not None else ""
-    blocks: list[Block] = [
-        Line(f"{item.outcome.value:<11} {item.step.revision}  {item.step.message}{time}", _TONES[item.outcome], 1)
-    ]
+    what = f"{item.step.revision}  {shortened(item.step.message, _LONGEST)}"
+    blocks: list[Block] = [Line(f"{item.outcome.value:<11} {what}{time}", _TONES[item.outcome], 1)]
     if item.error:
         blocks.append(Line(item.error, Tone.BAD, 2))
     blocks += [Line(f"- {text}", Tone.BAD, 3) for text in item.left]

@@ -125,7 +125,7 @@ def attested(done: Attested, name: str) -> Document:
         blocks.append(Line(f"missing: {missing}"))
         blocks.append(Line(_ask("approval", standing.may_approve, f"approve {done.revision}")))
     else:
-        blocks.append(Line("next: migrate-flow status"))
+        blocks.append(Line(f"next: {done.next or 'migrate-flow status'}"))
     return Document(name, data, tuple(blocks))
 
 

@@ -1,24 +1,19 @@
-"""`status`, `show` and `inbox`."""
+"""`status` and `inbox`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
+from migrate_flow.core.document import Block, Cell, Document, Heading, Line, Table, Tone
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.core.text import shortened
 from migrate_flow.services.inbox import Inbox
-from migrate_flow.services.schema import difference_fields
-from migrate_flow.services.show import Shown
 from migrate_flow.services.status import Board, Row
 from migrate_flow.views import attempts
-from migrate_flow.views.drifting import changes
-from migrate_flow.views.rehearsing import evidence_blocks, evidence_values
 
-_STATE_TONES = {
+STATE_TONES = {
     State.APPROVED: Tone.GOOD,
     State.CHANGES_REQUESTED: Tone.BAD,
     State.UNTRACKED: Tone.WARN,
@@ -109,17 +104,17 @@ def _status_blocks(board: Board) -> list[Block]:
 
 def _row(row: Row, environments: tuple[str, ...]) -> tuple[Cell, ...]:
     state = row.standing.state.value + (" (stale)" if row.standing.stale else "")
-    tone = Tone.WARN if row.standing.stale else _STATE_TONES.get(row.standing.state, Tone.PLAIN)
+    tone = Tone.WARN if row.standing.stale else STATE_TONES.get(row.standing.state, Tone.PLAIN)
     message = shortened(row.message or "-", _LONGEST_MESSAGE) + ("" if row.in_tree else " (not in this checkout)")
     return (
         Cell(row.revision, Tone.STRONG),
         Cell(message),
         Cell(state, tone),
-        *(_applied(row.applied.get(name)) for name in environments),
+        *(applied_cell(row.applied.get(name)) for name in environments),
     )
 
 
-def _applied(found: Application | None) -> Cell:
+def applied_cell(found: Application | None) -> Cell:
     if found is None:
         return Cell("-", Tone.FAINT)
     if found.state is Applied.APPLIED:
@@ -131,100 +126,6 @@ def _applied(found: Application | None) -> Cell:
 def _count(number: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number} {noun if number == 1 else plural}"
-
-
-def show(shown: Shown) -> Document:
-    row = shown.row
-    sql = [
-        {"dialect": dialect, "direction": direction, "sql": text, "note": note}
-        for dialect, direction, text, note in shown.sql
-    ]
-    data = {
-        **migration(row),
-        "doc": shown.doc,
-        "risks": list(shown.risks),
-        "changes": list(shown.changes),
-        "notices": list(shown.notices),
-        "sql": sql,
-        "evidence": evidence_values(shown.evidence),
-        "changed": {
-            name: {"differences": [], "reason": found}
-            if isinstance(found, str)
-            else {"differences": difference_fields(found), "reason": None}
-            for name, found in shown.changed.items()
-        },
-        "uncounted": [{"seq": said.seq, "by": said.actor, "reason": why} for said, why in row.standing.uncounted],
-        "entries": [
-            {"seq": e.seq, "kind": e.kind, "at": e.at, "actor": e.actor, "environment": e.environment}
-            for e in shown.entries
-        ],
-    }
-    return Document("show", data, tuple(_show_blocks(shown)))
-
-
-def _show_blocks(shown: Shown) -> list[Block]:
-    row = shown.row
-    pairs = [
-        ("state", Cell(row.standing.state.value, _STATE_TONES.get(row.standing.state, Tone.PLAIN))),
-        ("script", Cell(row.path or "not in this checkout")),
-        ("parents", Cell(", ".join(row.down_revision) or "none: a base")),
-        ("digest", Cell(row.standing.manifest or "-")),
-        ("contributors", Cell(", ".join(sorted(row.standing.contributors)) or "-")),
-        ("risks", Cell(", ".join(shown.risks) or "none found", Tone.WARN if shown.risks else Tone.PLAIN)),
-    ]
-    blocks: list[Block] = [Heading(f"{row.revision}  {row.message}"), Line(""), Fields(tuple(pairs))]
-    if row.standing.stale:
-        blocks.append(Line(f"stale: {row.standing.stale}", Tone.WARN))
-    blocks += [Line(f"! {text}", Tone.WARN) for text in (*shown.changes, *shown.notices)]
-    if shown.doc:
-        blocks += [Line(""), Line("documentation", Tone.STRONG), Code(shown.doc.strip())]
-    for dialect, direction, text, note in shown.sql:
-        blocks += [Line(""), Line(f"{direction} SQL, {dialect}", Tone.STRONG)]
-        if note:
-            blocks.append(Line(note if text is not None else f"none: {note}", Tone.FAINT, 1))
-        if text is not None:
-            blocks.append(Code(text or "(nothing)", "sql"))
-    if not any(text is not None for _d, _w, text, _n in shown.sql) and shown.source:
-        blocks += [Line(""), Line("script", Tone.STRONG), Code(shown.source, "python")]
-    blocks += evidence_blocks(shown.evidence)
-    blocks += _said(row.standing)
-    blocks += [Line(""), Line("applied", Tone.STRONG), *_application_lines(row.applied)]
-    if shown.changed:
-        blocks += [Line(""), Line("what it changed in the schema", Tone.STRONG)]
-    for name, found in shown.changed.items():
-        blocks += [Line(f"{name}: {found}", Tone.FAINT, 1)] if isinstance(found, str) else changes(name, found)
-    if shown.entries:
-        blocks += [Line(""), Line("entries", Tone.STRONG)]
-        blocks += [Line(f"{e.seq:>4}  {e.at[:19]}Z  {e.kind}  {e.actor}", indent=1) for e in shown.entries]
-    blocks += [Line(f"entry {said.seq} does not count: {why}", Tone.WARN, 1) for said, why in row.standing.uncounted]
-    if row.next:
-        blocks += [Line(""), Line(f"next: {row.next}")]
-    return blocks
-
-
-def _said(standing: Standing) -> list[Block]:
-    """Who looked at these bytes, and what they said."""
-    attestations = sorted((*standing.reviews, *standing.objections, *standing.approvals), key=lambda said: said.seq)
-    if not attestations:
-        return []
-    blocks: list[Block] = [Line(""), Line("reviews and approvals", Tone.STRONG)]
-    for said in attestations:
-        verdict = said.fields.get("verdict") or f"approved as {said.fields['role']}"
-        comment = f": {said.fields['comment']}" if said.fields.get("comment") else ""
-        tone = Tone.BAD if verdict == "request-changes" else Tone.GOOD
-        blocks.append(Line(f"{said.actor}: {verdict}{comment}", tone, 1))
-    return blocks
-
-
-def _application_lines(applied: Mapping[str, Application | None]) -> list[Block]:
-    found: list[Block] = []
-    for name, item in applied.items():
-        if item is None:
-            found.append(Line(f"{name}: not applied", Tone.FAINT, 1))
-        else:
-            cell = _applied(item)
-            found.append(Line(f"{name}: {cell.text} {item.at:%Y-%m-%d %H:%M} UTC by {item.by}", cell.tone, 1))
-    return found
 
 
 def inbox(found: Inbox) -> Document:

@@ -77,22 +77,23 @@ def lint_blocks(report: Linted) -> Iterator[Block]:
     for path, found in groupby(report.findings, key=lambda finding: finding.path):
         yield Heading(path)
         for finding in found:
-            yield from _finding(finding, report.lines)
+            yield from finding_blocks(finding, report.lines)
         yield Line("")
     for note in report.notes:
         yield Line(f"note: {note}", Tone.FAINT)
     yield _summary(report)
 
 
-def _finding(finding: Finding, lines: Mapping[tuple[str, int], str]) -> Iterator[Block]:
+def finding_blocks(finding: Finding, lines: Mapping[tuple[str, int], str], indent: int = 1) -> Iterator[Block]:
+    """lines: of the script, where they are to be shown."""
     place = f"{finding.line}: " if finding.line else ""
     if finding.waived:
-        yield Line(f"{place}waived {finding.rule}: {finding.reason}", Tone.FAINT, 1)
+        yield Line(f"{place}waived {finding.rule}: {finding.reason}", Tone.FAINT, indent)
         return
-    yield Line(f"{place}{finding.severity} {finding.rule}: {finding.message}", _TONES[finding.severity], 1)
+    yield Line(f"{place}{finding.severity} {finding.rule}: {finding.message}", _TONES[finding.severity], indent)
     if source := lines.get((finding.path, finding.line), "").strip():
-        yield Line(f"| {source}", Tone.FAINT, 2)
-    yield Line(f"fix: {finding.hint}", indent=2)
+        yield Line(f"| {source}", Tone.FAINT, indent + 1)
+    yield Line(f"fix: {finding.hint}", indent=indent + 1)
 
 
 def _summary(report: Linted) -> Line:

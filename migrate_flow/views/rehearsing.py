@@ -9,6 +9,7 @@ from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
 from migrate_flow.core.evidence import Evidence
 from migrate_flow.core.rehearsal import Grade, Rehearsal
 from migrate_flow.services.rehearse import Rehearsed
+from migrate_flow.services.schema import difference_fields
 
 _TONES = {Grade.LOSSLESS: Tone.GOOD, Grade.LOSSY: Tone.WARN, Grade.IRREVERSIBLE: Tone.BAD}
 MOST_DIFFERENCES = 12
@@ -39,13 +40,9 @@ def _values(one: Rehearsal) -> dict[str, Any]:
         "reupgrade_same": one.reupgrade_same,
         "rows_restored": one.rows_restored,
         "schema_changed": one.schema_changed,
+        "changes": None if one.changes is None else difference_fields(one.changes),
         "grade": one.grade.value if one.grade else None,
-        "differences": [
-            {
-                "object": d.object, "kind": d.kind, "change": d.change, "expected": d.expected, "observed": d.observed,
-            }
-            for d in one.differences
-        ],
+        "differences": difference_fields(one.differences),
         "notes": list(one.notes),
         "error": one.error or None,
         "lost": list(one.lost),
@@ -100,22 +97,6 @@ def evidence_values(found: Evidence) -> dict[str, Any]:
             for one in found.rehearsals
         ],
     }  # fmt: skip
-
-
-def evidence_blocks(found: Evidence) -> Iterator[Block]:
-    if not (found.lint or found.rehearsals):
-        return
-    yield Line("")
-    yield Line("checks", Tone.STRONG)
-    for one in found.newest_lint():
-        counts = f"{one.errors} errors, {one.warnings} warnings, {one.waived} waived"
-        text = f"lint: {counts}, by the rules {one.rule_set} ({one.by}, entry {one.seq})"
-        yield Line(text, Tone.BAD if one.errors else Tone.GOOD, 1)
-    for dialect in dict.fromkeys(one.dialect for one in found.rehearsals):
-        for ran in found.newest_rehearsals(dialect):
-            lost = f", drops {', '.join(ran.lost)}" if ran.lost else ""
-            text = f"rehearsed on {ran.server}: {ran.grade or ran.error or 'failed'}{lost} ({ran.by}, entry {ran.seq})"
-            yield Line(text, Tone.GOOD if ran.grade == Grade.LOSSLESS else Tone.WARN if ran.undone else Tone.BAD, 1)
 
 
 def _details(one: Rehearsal) -> Iterator[Block]:

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from tests.support.project import ADA, Project
+from tests.support.project import ADA, BEN, DORA, Project
 
 pty = pytest.importorskip("pty", reason="a pseudo-terminal is asked for, which this platform does not have")
 
 
-def on_a_terminal(project: Project, *words: str, **variables: str) -> str:
-    """What a person sees, with escape sequences. 80 columns."""
+def on_a_terminal(project: Project, *words: str, typed: str = "", code: int = 0, **variables: str) -> str:
+    """What a person sees, with escape sequences. 80 columns. typed: by the person, before anything is asked."""
     main, other = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **variables}
     with subprocess.Popen(
@@ -26,6 +26,7 @@ def on_a_terminal(project: Project, *words: str, **variables: str) -> str:
         stderr=other,
     ) as process:
         os.close(other)
+        os.write(main, typed.encode())
         seen = b""
         while True:
             try:
@@ -36,7 +37,7 @@ def on_a_terminal(project: Project, *words: str, **variables: str) -> str:
                 break
             seen += block
     os.close(main)
-    assert process.returncode == 0
+    assert process.returncode == code
     return seen.decode()
 
 
@@ -65,3 +66,59 @@ def test_a_long_statement_is_shown_while_it_runs(project: Project) -> None:
     assert "[1/1] aaaa" in shown
     assert " s  WITH RECURSIVE n(i)" in shown
     assert "applied in" in shown
+
+
+@pytest.mark.checked
+def test_a_reviewer_reads_what_they_sign(project: Project) -> None:
+    """Why, the SQL, what it changes, what the checks found and the code; then the question."""
+    project.script("aaaa", upgrade='op.execute("CREATE TABLE t_aaaa (id INTEGER PRIMARY KEY)")')
+    project.flow("track", actor=ADA)
+    project.flow("self-review", "aaaa", actor=ADA)
+    shown = on_a_terminal(project, "--as", BEN, "review", "aaaa", typed="approve\n", NO_COLOR="1").replace("\r", "")
+    parts = [
+        "aaaa  make t_aaaa",
+        "Rationale:",
+        "upgrade SQL, sqlite",
+        "what it changes in the schema, as rehearsed on SQLite",
+        "added: table t_aaaa",
+        "undocumented-raw-sql",
+        "script, from line 6",
+        "none yet of these bytes",
+        "approve, request-changes, or nothing",
+        "reviewed and found right",
+    ]
+    places = [shown.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+    read = shown[: shown.index("approve, request-changes")]
+    assert max(len(line) for line in read.splitlines() if "sha256:" not in line) <= 80
+    assert project.json("status", "aaaa")["migrations"][0]["reviews"][0]["by"] == BEN
+
+
+@pytest.mark.parametrize(
+    ("actor", "self_reviewed", "reason"),
+    [
+        (BEN, False, "aaaa is not self-reviewed yet"),
+        (ADA, True, "nobody reviews their own"),
+        (DORA, True, "the role developer is needed"),
+    ],
+)
+def test_who_may_not_review_is_told_before_they_read(
+    project: Project, actor: str, self_reviewed: bool, reason: str
+) -> None:
+    project.script("aaaa")
+    project.flow("track", actor=ADA)
+    if self_reviewed:
+        project.flow("self-review", "aaaa", actor=ADA)
+    shown = on_a_terminal(project, "--as", actor, "review", "aaaa", code=1, NO_COLOR="1")
+    assert reason in " ".join(shown.split())
+    assert "approve, request-changes, or nothing" not in shown
+
+
+def test_an_error_wraps_by_words_and_its_hint_stays_one_line(project: Project) -> None:
+    shown = on_a_terminal(
+        project, "--as", ADA, "apply", "--env", "prod-which-has-a-name-that-is-longer-than-all", code=2
+    )
+    lines = shown.replace("\r", "").splitlines()
+    assert max(len(line) for line in lines if not line.startswith("hint:")) <= 80
+    assert "hint: one of: dev, staging, production" in lines

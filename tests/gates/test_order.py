@@ -24,6 +24,7 @@ from tests.support.builders import (
     OTHER_BYTES,
     REV,
     TEAM,
+    Scribe,
     approved,
     environment,
     facts,
@@ -56,6 +57,18 @@ def at(hour: int, minute: int = 0, **only: Any) -> Facts:
     return facts(keys={"windows": MORNING}, now=LATER.replace(hour=hour, minute=minute), **only)
 
 
+def midway() -> Scribe:
+    scribe = approved()
+    scribe.intends(env="production")
+    return scribe
+
+
+def standing_there(scribe: Scribe | None) -> Facts:
+    """The version table has its row, and the ledger no outcome."""
+    found = facts(scribe, missing_ancestors=(REV,))
+    return replace(found, observation=replace(found.observation, heads=(REV,)))
+
+
 def with_release_managers() -> Facts:
     places = [environment("staging", upstream=["dev"], apply_roles=["backend-lead"]), environment("dev")]
     places.append(environment("production", upstream=["staging"]))
@@ -86,6 +99,24 @@ CASES = (
         "a, b, c, d, e …$",
         "migrate-flow plan",
         (CY, DAN),
+    ),
+    Case(
+        "ancestors-applied",
+        "in the version table, while an attempt is open",
+        lambda: standing_there(midway()),
+        False,
+        "^the version table holds it: what the open attempt came to will tell",
+        "migrate-flow recover --env production",
+        EVERYBODY,
+    ),
+    Case(
+        "ancestors-applied",
+        "in the version table, and nobody knows why",
+        lambda: standing_there(None),
+        False,
+        "^the version table holds it, and the ledger does not say how",
+        "migrate-flow adopt --env production -m",
+        EVERYBODY,
     ),
     Case("upstream-applied", "there", facts, True, "applied in staging"),
     Case(
