@@ -28,8 +28,11 @@ FORMATS = ("table", "json")
 FORMATS_OF_FINDINGS = ("sarif", "github", "gitlab", "junit")
 
 
-def emit(ctx: typer.Context, document: Document, name: str = "table", output: Path | None = None) -> None:
-    """Show a document; a closed stdout never changes what was done. Raises UsageError."""
+def emit(
+    ctx: typer.Context, document: Document, name: str = "table", output: Path | None = None, *, paged: bool = False
+) -> None:
+    """Show a document; a closed stdout never changes what was done. paged: where a person sits at a terminal and it is
+    longer than that. Raises UsageError."""
     from migrate_flow.formats import Medium, render
 
     check_format(name, findings="findings" in document.data)
@@ -38,6 +41,15 @@ def emit(ctx: typer.Context, document: Document, name: str = "table", output: Pa
         render(document, name, Medium(buffer))
         write_atomically(output, buffer.getvalue())
         return
+    if paged and _somebody_reads(ctx) and name == "table":
+        buffer = io.StringIO()
+        render(document, name, Medium(buffer, width(sys.stdout), wants_color(ctx, sys.stdout)))
+        if buffer.getvalue().count("\n") >= shutil.get_terminal_size().lines:
+            import pydoc
+
+            os.environ.setdefault("LESS", "FRX")  # colours as they are, and the text stays when it ends
+            pydoc.pager(buffer.getvalue())
+            return
     try:
         render(document, name, Medium(sys.stdout, width(sys.stdout), wants_color(ctx, sys.stdout)))
         sys.stdout.flush()
@@ -52,6 +64,11 @@ def _give_up(stream: TextIO) -> None:
     """Nobody takes what is written: without this, the interpreter's last flush would change the exit code."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _somebody_reads(ctx: typer.Context) -> bool:
+    asked = not (isinstance(ctx.obj, Globals) and ctx.obj.no_input)
+    return asked and sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def check_format(name: str, *, findings: bool = False) -> None:

@@ -14,7 +14,7 @@ def show(ctx: typer.Context, rev: Rev, actor: As = "", format_name: Format = "ta
     from migrate_flow.services.show import show as read
     from migrate_flow.views import showing
 
-    emit(ctx, showing.show(read(workspace(ctx, actor, format_name), rev)), format_name, output)
+    emit(ctx, showing.show(read(workspace(ctx, actor, format_name), rev)), format_name, output, paged=True)
 
 
 def register(app: typer.Typer) -> None:

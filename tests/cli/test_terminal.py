@@ -122,3 +122,14 @@ def test_an_error_wraps_by_words_and_its_hint_stays_one_line(project: Project) -
     lines = shown.replace("\r", "").splitlines()
     assert max(len(line) for line in lines if not line.startswith("hint:")) <= 80
     assert "hint: one of: dev, staging, production" in lines
+
+
+def test_what_is_longer_than_the_terminal_goes_to_the_pager(project: Project) -> None:
+    """By the person's own PAGER, and for nobody else: not for a pipe, not for a short answer, not without input."""
+    project.script("aaaa")
+    project.flow("track", actor=ADA)
+    pager = "sed s/^/paged/"
+    assert "pagedaaaa  make t_aaaa" in on_a_terminal(project, "show", "aaaa", PAGER=pager, LINES="10", NO_COLOR="1")
+    for words, lines in ((("show", "aaaa"), "200"), (("--no-input", "show", "aaaa"), "10"), (("log",), "200")):
+        assert "paged" not in on_a_terminal(project, *words, PAGER=pager, LINES=lines)
+    assert "paged" not in on_a_terminal(project, "show", "aaaa", PAGER=pager, LINES="10", TERM="dumb")
