@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
@@ -17,13 +17,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from migrate_flow.core.facts import Activity, Identity, Observation, Receipt, Remains
 from migrate_flow.core.guard import SeenGuard
 from migrate_flow.core.redaction import redact, remember
-from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
-from migrate_flow.dialects.dialect import Guard
 from migrate_flow.dialects.guard_postgresql import FAILED, REFUSED
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError, UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.snapshot import Snapshot
+    from migrate_flow.dialects.dialect import Guard
 
 Secret = Callable[[str], str | None]
 _SECRET_PARAMETERS = ("password", "passwd", "sslpassword", "ssl_key_password")

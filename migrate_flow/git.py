@@ -16,10 +16,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.revision import SealedFile
 from migrate_flow.errors import UsageError
 from migrate_flow.services.ports import Author, Authorship
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import SealedFile
 
 LIMIT_S = 10.0
 NO_ADDRESS = "(no address)"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.manifest import read_manifest, read_sealed
 from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
-from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
 from migrate_flow.errors import ScriptError
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.settings import AlembicSettings
+    from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
 
 
 class Checkout:

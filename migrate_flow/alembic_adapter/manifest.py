@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.header import MAX_BYTES, parse_script
-from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.core.behaviour import tree_digest
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.errors import ScriptError
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.settings import AlembicSettings
 
 MAX_FILES = 2000
 

@@ -18,17 +18,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.redaction import redact, remember
-from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import ScriptError
 from migrate_flow.services.ports import NewRevision, RenderedSql
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+    from migrate_flow.alembic_adapter.checkout import Checkout
     from migrate_flow.alembic_adapter.session import Session
+    from migrate_flow.core.revision import Manifest, Revision
 
 RENDER_TIMEOUT_S = 60
 _KEPT_VARIABLES = (

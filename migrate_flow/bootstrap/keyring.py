@@ -10,14 +10,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow import credentials
 from migrate_flow.config.load import find, load
-from migrate_flow.core.policy import Policy
 from migrate_flow.errors import ConfigError, IdentityError, MigrateFlowError
 from migrate_flow.git import environment
 from migrate_flow.signing import agent, keys, ssh_keygen, ssh_keys, sshsig
 from migrate_flow.signing.local_key import STORES, Found, LocalKey
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import Policy
 
 # Asked only where a key lies in it: finding out whether there is one takes a tenth of a second.
 _KEYRING = credentials.Keyring("set MIGRATE_FLOW_SIGNING_KEY instead")

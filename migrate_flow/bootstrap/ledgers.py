@@ -6,18 +6,21 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from migrate_flow.config.load import Config
 from migrate_flow.config.urls import flaw
-from migrate_flow.core.chain import SeenHead
 from migrate_flow.errors import BusyError, ConfigError, LedgerError, UsageError
 from migrate_flow.heads import LocalHeads
 from migrate_flow.ledger import store
 from migrate_flow.ledger.schema import NONE_YET
-from migrate_flow.ledger.store import LedgerStore, Upgraded
 from migrate_flow.services.copy_ledger import Copied
 from migrate_flow.services.copy_ledger import copy as copy_rows
-from migrate_flow.services.ports import Ledger
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.chain import SeenHead
+    from migrate_flow.ledger.store import LedgerStore, Upgraded
+    from migrate_flow.services.ports import Ledger
 
 WHERE = "[ledger] url"
 SCHEMES = ("sqlite", "postgresql")

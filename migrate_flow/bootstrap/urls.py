@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL
 
 from migrate_flow import credentials
-from migrate_flow.config.load import Config
 from migrate_flow.core.redaction import remember
 from migrate_flow.database import parse_url, resolve_url
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
 
 URL_SERVICE = "migrate-flow:url"
 

@@ -7,23 +7,23 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.bootstrap import ledgers
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.bootstrap.project import checkout as checkout
 from migrate_flow.bootstrap.project import load_config as load_config
 from migrate_flow.bootstrap.project import runner as runner
-from migrate_flow.config.load import Config
 from migrate_flow.git import Git
-from migrate_flow.ledger.store import LedgerStore
 from migrate_flow.services.book import Book, know
-from migrate_flow.services.ports import Signer, Target
 from migrate_flow.services.workspace import Workspace
 
 if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.checkout import Checkout
+    from migrate_flow.config.load import Config
+    from migrate_flow.ledger.store import LedgerStore
     from migrate_flow.services.check import Checks
     from migrate_flow.services.detached import Apart
     from migrate_flow.services.lint import Project
+    from migrate_flow.services.ports import Signer, Target
 
 
 def now() -> datetime:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from migrate_flow.config.keys import normalise
-from migrate_flow.config.model import Person
 from migrate_flow.config.problem import Problem, shown
 from migrate_flow.core.policy import RECOVERY
+
+if TYPE_CHECKING:
+    from migrate_flow.config.model import Person
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")
 # Git addresses hold more than our names, such as dependabot[bot]@users.noreply.github.com.

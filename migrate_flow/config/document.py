@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.config.check_people import folded
 from migrate_flow.config.keys import normalise
-from migrate_flow.config.model import Environment, File, Person
 from migrate_flow.config.urls import dialect_of
+
+if TYPE_CHECKING:
+    from migrate_flow.config.model import Environment, File, Person
 
 
 def policy_document(file: File) -> dict[str, Any]:

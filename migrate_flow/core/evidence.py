@@ -11,13 +11,15 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import format_time
-from migrate_flow.core.history import Attestation, RevisionRecord
 from migrate_flow.core.policy import Level, Policy
 from migrate_flow.core.rehearsal import Grade
-from migrate_flow.core.traits import Traits
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.traits import Traits
 
 # The rules whose waiver says that a script need not be undone.
 REVERSIBILITY = frozenset(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.evidence import NOTHING, Evidence
 from migrate_flow.core.guard import KIND
-from migrate_flow.core.history import Application, History, TargetRecord
-from migrate_flow.core.policy import EnvironmentRules, Policy
-from migrate_flow.core.snapshot import Difference, RecordedSchema
-from migrate_flow.core.standing import Standing
 from migrate_flow.core.trace import Trace
 from migrate_flow.core.traits import Traits
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Application, History, TargetRecord
+    from migrate_flow.core.policy import EnvironmentRules, Policy
+    from migrate_flow.core.snapshot import Difference, RecordedSchema
+    from migrate_flow.core.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ has to ask again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.entry import Subject
 from migrate_flow.core.revision import manifest_digest
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Subject
 
 _TEXT = (
     "revision", "manifest", "behaviour", "message", "via", "environment", "target", "attempt", "direction", "role",

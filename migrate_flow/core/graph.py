@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.revision import Revision
 from migrate_flow.errors import ScriptError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Revision
 
 SHORTEST_PREFIX = 4
 _STATUS = "migrate-flow status"

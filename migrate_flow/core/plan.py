@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from migrate_flow.core import canonical
-from migrate_flow.core.rehearsal import HeldLock
-from migrate_flow.core.revision import Manifest, Revision
-from migrate_flow.core.verdict import Decision
+
+if TYPE_CHECKING:
+    from migrate_flow.core.rehearsal import HeldLock
+    from migrate_flow.core.revision import Manifest, Revision
+    from migrate_flow.core.verdict import Decision
 
 
 class Outcome(StrEnum):

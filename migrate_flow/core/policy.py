@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core import canonical
 from migrate_flow.core.schedule import Window, parse_duration, parse_window
-from migrate_flow.core.traits import Traits
+
+if TYPE_CHECKING:
+    from migrate_flow.core.traits import Traits
 
 POLICY_ADMIN = "policy-admin"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.losses import losses
 from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, reordered
+
+if TYPE_CHECKING:
+    from migrate_flow.core.graph import RevisionGraph
 
 MOST_CHANGES = 100
 

@@ -8,10 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.history import Attestation, RevisionRecord
 from migrate_flow.core.policy import Level, Policy
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation, RevisionRecord
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.facts import Activity
 from migrate_flow.errors import BusyError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
 
 POLL_S = 0.05
 TRIES = 5

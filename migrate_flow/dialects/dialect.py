@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
-from migrate_flow.core.facts import Activity
-from migrate_flow.core.guard import GuardStatus, LoggedDdl
-from migrate_flow.core.snapshot import Snapshot
-from migrate_flow.dialects.tables import TargetTables
-from migrate_flow.errors import TargetError
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.core.guard import GuardStatus, LoggedDdl
+    from migrate_flow.core.snapshot import Snapshot
+    from migrate_flow.dialects.tables import TargetTables
+    from migrate_flow.errors import TargetError
 
 # An outcome must not wait long for a look at the schema, which somebody's lock may keep waiting.
 BRIEF_S = 3

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import EnvironmentRules, Level
-from migrate_flow.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
+    from migrate_flow.core.verdict import Verdict
 
 
 class Direction(StrEnum):

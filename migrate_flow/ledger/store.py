@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, project
 from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
@@ -26,6 +25,8 @@ from migrate_flow.services.copy_ledger import Fill, Fingerprint, NewLedger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from migrate_flow.core.chain import Head
 
 Recheck = Callable[[Sequence[Entry]], None]
 

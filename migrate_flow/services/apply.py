@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.failpoint import Failpoint, passing
@@ -12,7 +13,9 @@ from migrate_flow.services.plan import plan_upgrade
 from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import Settlement, settle_open
 from migrate_flow.services.run import Report, not_run, record_refusal, run_all
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

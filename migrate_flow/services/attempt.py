@@ -8,14 +8,12 @@ import socket
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from migrate_flow.core.entry import Draft, Entry, Kind
-from migrate_flow.core.facts import Identity, Observation
-from migrate_flow.core.history import Attempt, History
 from migrate_flow.core.plan import Outcome, Plan, PlannedStep
 from migrate_flow.core.redaction import redact
-from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import MigrateFlowError, Refused, Terminated, UnsettledError
 from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.gates import judge
@@ -27,7 +25,12 @@ from migrate_flow.services.progress import Progress
 from migrate_flow.services.same_schema import Unlike, beside_upstream
 from migrate_flow.services.schema import Schema, read_schema, schema_fields
 from migrate_flow.services.settle import Evidence, gather, joined, outcome_fields, record_outcome
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Identity, Observation
+    from migrate_flow.core.history import Attempt, History
+    from migrate_flow.core.verdict import Decision
+    from migrate_flow.services.workspace import Workspace
 
 LONGEST_ERROR = 2000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from migrate_flow.core.revision import SealedFile
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import SealedFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,19 @@ import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from migrate_flow.core.chain import SeenHead
 from migrate_flow.core.entry import Draft, Entry, Kind, format_time, statement
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import RECOVERY
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, Refused, UsageError
-from migrate_flow.services.ports import Clock, Heads, Ledger, Signer, Verifier
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import SeenHead
+    from migrate_flow.services.ports import Clock, Heads, Ledger, Signer, Verifier
 
 TOLERANCE = timedelta(minutes=5)
 

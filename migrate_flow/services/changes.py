@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.history import Attestation, RevisionRecord
-from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import ScriptError
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.revision import Manifest, Revision
+    from migrate_flow.services.workspace import Workspace
 
 _SURROUNDINGS = {"configuration": "Alembic's configuration"}
 _MOST_ANCESTORS = 10

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Subject
 from migrate_flow.core.evidence import evidence_of
-from migrate_flow.core.history import Attestation, RevisionRecord
-from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.traits import Traits, in_order, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
 from migrate_flow.services.changes import difference
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.revision import Manifest, Revision
+    from migrate_flow.services.workspace import Workspace
 
 
 def subjects(manifest: Manifest) -> list[Subject]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from migrate_flow.core.policy import Policy
-from migrate_flow.core.revision import Manifest, SealedFile
 from migrate_flow.core.standing import Standing, claimed, refuses_unknown_authors, unclaimed
 from migrate_flow.errors import Refused
 from migrate_flow.services.ports import Author, Authors, Authorship
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.core.revision import Manifest, SealedFile
 
 _MOST_RECORDED = 50  # addresses in one entry; the number of all of them is recorded too
 _MOST_NAMED = 5

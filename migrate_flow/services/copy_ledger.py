@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry
 from migrate_flow.errors import BusyError, LedgerError
-from migrate_flow.services.ports import Ledger
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import Ledger
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
 

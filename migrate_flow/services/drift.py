@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from migrate_flow.core import guard as guards
 from migrate_flow.core.entry import Draft, Kind
-from migrate_flow.core.facts import Drift
-from migrate_flow.core.guard import LoggedDdl
-from migrate_flow.core.history import TargetRecord
 from migrate_flow.core.schema_entries import drift_mark
-from migrate_flow.core.snapshot import Difference
 from migrate_flow.errors import IdentityError, MigrateFlowError, Refused, UnsettledError
 from migrate_flow.gates import Direction, judge
 from migrate_flow.gates.gate import Scope
 from migrate_flow.services.facts import Situation, collect, look
 from migrate_flow.services.review import ask, require_comment
 from migrate_flow.services.schema import MOST_RECORDED, Live, difference_fields, schema_fields
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Drift
+    from migrate_flow.core.guard import LoggedDdl
+    from migrate_flow.core.history import TargetRecord
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.workspace import Workspace
 
 _OUT_OF_BAND = "target-identified"
 

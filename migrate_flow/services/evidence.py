@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.evidence import Evidence, RehearsalEvidence, ancestry, evidence_of, major
 from migrate_flow.core.finding import Finding, Severity
 from migrate_flow.core.rehearsal import Rehearsal, from_document, to_document
-from migrate_flow.core.revision import Manifest
 from migrate_flow.errors import Refused, ScriptError
 from migrate_flow.services.content import subjects
-from migrate_flow.services.lint import Linted
-from migrate_flow.services.rehearse import Rehearsed
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.services.lint import Linted
+    from migrate_flow.services.rehearse import Rehearsed
+    from migrate_flow.services.workspace import Workspace
 
 SCHEMA = "migrate-flow/evidence/1"
 LONGEST_ERROR = 1000

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.chain import Head
 from migrate_flow.core.evidence import NOTHING, Evidence, ancestry, evidence_of
 from migrate_flow.core.facts import Facts, Observation, Sighting
-from migrate_flow.core.history import Application, TargetRecord
 from migrate_flow.core.policy import EnvironmentRules, Level
-from migrate_flow.core.revision import Manifest
-from migrate_flow.core.standing import Standing
 from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
 from migrate_flow.services.content import manifest_here, manifest_traits, standing_of
 from migrate_flow.services.contributors import PlanAuthors
 from migrate_flow.services.schema import Live
 from migrate_flow.services.upstreams import Upstreams
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Application, TargetRecord
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.core.standing import Standing
+    from migrate_flow.services.workspace import Workspace
 
 WAIVER_LASTS = timedelta(hours=24)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.standing import State
 from migrate_flow.errors import IdentityError
 from migrate_flow.services.policy import waiting
 from migrate_flow.services.status import Row, status
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.entry import Entry
 from migrate_flow.services.content import resolve_one
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Entry
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

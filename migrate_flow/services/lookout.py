@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.services.ports import MigrationSession, Running, Supervisor
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import MigrationSession, Running, Supervisor
 
 EVERY_S = 1.0
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.facts import Activity
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.services.settle import joined
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

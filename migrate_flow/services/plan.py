@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.evidence import evidence_of
-from migrate_flow.core.facts import Facts
 from migrate_flow.core.plan import Plan, PlannedStep
-from migrate_flow.core.rehearsal import Rehearsal
-from migrate_flow.core.revision import Manifest
-from migrate_flow.core.verdict import Decision
 from migrate_flow.errors import ScriptError
 from migrate_flow.gates import Scope, judge
 from migrate_flow.services.changes import Changes, other_surroundings
@@ -18,7 +15,13 @@ from migrate_flow.services.content import risks_of
 from migrate_flow.services.contributors import unknown_notices
 from migrate_flow.services.evidence import rehearsal_of
 from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, look
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
+    from migrate_flow.core.rehearsal import Rehearsal
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.core.verdict import Decision
+    from migrate_flow.services.workspace import Workspace
 
 NO_SQL_YET = "not rendered yet: migrate-flow self-review renders it"
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Draft, Kind, Subject
-from migrate_flow.core.history import History, PolicyVersion, Proposal
 from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy, shortages
 from migrate_flow.core.policy_entries import changes_hands
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.review import ask
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import History, PolicyVersion, Proposal
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from migrate_flow.core.chain import Head, SeenHead
-from migrate_flow.core.entry import Entry
-from migrate_flow.core.facts import Activity, Identity, Observation, Remains
-from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.guard import SeenGuard
-from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
-from migrate_flow.core.snapshot import Snapshot
-from migrate_flow.core.trace import Durability, Journaled, Trace
 from migrate_flow.services.authors import Author as Author
 from migrate_flow.services.authors import Authors as Authors
 from migrate_flow.services.authors import Authorship as Authorship
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import Head, SeenHead
+    from migrate_flow.core.entry import Entry
+    from migrate_flow.core.facts import Activity, Identity, Observation, Remains
+    from migrate_flow.core.graph import RevisionGraph
+    from migrate_flow.core.guard import SeenGuard
+    from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
+    from migrate_flow.core.snapshot import Snapshot
+    from migrate_flow.core.trace import Durability, Journaled, Trace
 
 Clock = Callable[[], datetime]
 

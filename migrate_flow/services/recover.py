@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Entry, Kind, Subject
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.core.plan import Outcome
-from migrate_flow.core.trace import Durability
 from migrate_flow.errors import Refused, TargetError, UnsettledError, UsageError
 from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.services.review import ask
 from migrate_flow.services.schema import read_schema, schema_fields
 from migrate_flow.services.settle import Evidence, gather, outcome_fields, record_outcome
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.trace import Durability
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from migrate_flow.services.verify_ledger import Verified
+if TYPE_CHECKING:
+    from migrate_flow.services.verify_ledger import Verified
 
 _SUCCEED = "migrate-flow init --succeeds OLD_URL --ledger NEW_URL -m WHY"
 _BACKUP = "keep it as it is, and restore the newest backup that ledger verify finds whole"

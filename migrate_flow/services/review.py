@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Draft, Kind
-from migrate_flow.core.history import Attestation
-from migrate_flow.core.revision import Manifest
-from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, same_bytes, standing_of
 from migrate_flow.services.contributors import (
-    Contribution,
     contribution,
     contribution_fields,
     require_another,
     require_known_authors,
 )
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.core.standing import Standing
+    from migrate_flow.services.contributors import Contribution
+    from migrate_flow.services.workspace import Workspace
 
 LONGEST_COMMENT = 10_000
 _DEEDS = {"approve": "reviewed and found right", "request-changes": "changes requested"}

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.facts import Identity
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
-from migrate_flow.core.revision import Revision
 from migrate_flow.errors import IdentityError, TargetError, UsageError
 from migrate_flow.failpoint import Failpoint, passing
 from migrate_flow.services.attempt import Ran, Work, decide_again, run_one
 from migrate_flow.services.content import subjects
 from migrate_flow.services.facts import Situation, target_record
-from migrate_flow.services.ports import MigrationSession
 from migrate_flow.services.progress import Progress
-from migrate_flow.services.recover import Recovered
 from migrate_flow.services.schema import Live
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Revision
+    from migrate_flow.services.ports import MigrationSession
+    from migrate_flow.services.recover import Recovered
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

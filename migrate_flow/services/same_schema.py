@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.policy import EnvironmentRules
-from migrate_flow.core.snapshot import Difference, RecordedSchema, Snapshot
 from migrate_flow.services.schema import LOST, Schema, stored_snapshot, unlike
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import EnvironmentRules
+    from migrate_flow.core.snapshot import Difference, RecordedSchema, Snapshot
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,18 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core import canonical
 from migrate_flow.core import guard as guards
 from migrate_flow.core.facts import Drift
-from migrate_flow.core.guard import RecordedGuard, SeenGuard
-from migrate_flow.core.history import TargetRecord
 from migrate_flow.core.snapshot import Difference, Indeterminate, RecordedSchema, Snapshot, difference, from_document
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.guard import RecordedGuard, SeenGuard
+    from migrate_flow.core.history import TargetRecord
+    from migrate_flow.services.workspace import Workspace
 
 MOST_RECORDED = 200  # differences in an entry, and rows of the guard's log; the snapshot holds all differences
 NOT_THERE = "there is no database yet"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject
-from migrate_flow.core.facts import Observation, Receipt
-from migrate_flow.core.history import Attempt
 from migrate_flow.core.plan import Outcome
 from migrate_flow.core.trace import Durability, Trace
 from migrate_flow.errors import MigrateFlowError, TargetError, UnsettledError
-from migrate_flow.services.ports import Supervisor, Target
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Observation, Receipt
+    from migrate_flow.core.history import Attempt
+    from migrate_flow.services.ports import Supervisor, Target
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

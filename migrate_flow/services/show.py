@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.entry import Entry
 from migrate_flow.core.evidence import Evidence, evidence_of
-from migrate_flow.core.finding import Finding
-from migrate_flow.core.rehearsal import Rehearsal
-from migrate_flow.core.revision import Manifest
-from migrate_flow.core.snapshot import Difference
 from migrate_flow.services.changes import changed_since
 from migrate_flow.services.content import manifest_here, resolve_one, risks_of, stored_script
 from migrate_flow.services.contributors import contribution, unknown_notices
@@ -18,7 +14,14 @@ from migrate_flow.services.evidence import findings_of, rehearsal_of
 from migrate_flow.services.plan import stored_sql
 from migrate_flow.services.schema import between
 from migrate_flow.services.status import Row, row_of
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Entry
+    from migrate_flow.core.finding import Finding
+    from migrate_flow.core.rehearsal import Rehearsal
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
 from migrate_flow.core.policy import Level
-from migrate_flow.core.revision import Manifest, ScriptProblem
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
 from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest, ScriptProblem
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from migrate_flow.config.load import Config
 from migrate_flow.core.facts import PolicyFile
-from migrate_flow.core.history import History
-from migrate_flow.core.policy import EnvironmentRules, Policy
 from migrate_flow.errors import ConfigError, Refused, UsageError
-from migrate_flow.services.book import Book
-from migrate_flow.services.ports import Authors, Clock, Runner, Scripts, Signer, Target, Verifier
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.history import History
+    from migrate_flow.core.policy import EnvironmentRules, Policy
+    from migrate_flow.services.book import Book
+    from migrate_flow.services.ports import Authors, Clock, Runner, Scripts, Signer, Target, Verifier
 
 
 @dataclass

@@ -11,13 +11,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.errors import IdentityError
 from migrate_flow.signing import key_files
-from migrate_flow.signing.agent import Agent
-from migrate_flow.signing.local_key import LocalKey
 from migrate_flow.signing.private_key import is_sealed
 from migrate_flow.signing.sshsig import NAMESPACE, SignatureInvalid, verify
+
+if TYPE_CHECKING:
+    from migrate_flow.signing.agent import Agent
+    from migrate_flow.signing.local_key import LocalKey
 
 LIMIT_SECONDS = 60.0  # a security key waits for a finger, a passphrase for its owner
 

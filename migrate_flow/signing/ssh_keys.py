@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from migrate_flow.signing.agent import Agent
 from migrate_flow.signing.local_key import Found, LocalKey, local_key
+
+if TYPE_CHECKING:
+    from migrate_flow.signing.agent import Agent
 
 _MOST_BYTES = 1 << 16
 

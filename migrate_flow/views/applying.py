@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.core.text import shortened
-from migrate_flow.services.adopt import Adopted
-from migrate_flow.services.attempt import Ran
-from migrate_flow.services.recover import Recovered
-from migrate_flow.services.run import Report
 from migrate_flow.services.schema import difference_fields
 from migrate_flow.views import verdicts
 from migrate_flow.views.drifting import difference_blocks
+
+if TYPE_CHECKING:
+    from migrate_flow.services.adopt import Adopted
+    from migrate_flow.services.attempt import Ran
+    from migrate_flow.services.recover import Recovered
+    from migrate_flow.services.run import Report
 
 _LONGEST = 45  # characters of a message beside a revision, so that both fit into 80 columns
 _TONES = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Line, Tone
 from migrate_flow.core.entry import format_time
-from migrate_flow.core.facts import Activity
-from migrate_flow.services.open_attempts import OpenAttempt
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.services.open_attempts import OpenAttempt
 
 
 def values(item: OpenAttempt) -> dict[str, Any]:

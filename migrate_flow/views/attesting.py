@@ -5,17 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
-from migrate_flow.core.entry import Entry
 from migrate_flow.core.fields import malformed
 from migrate_flow.core.standing import State
-from migrate_flow.services.detached import Detached
-from migrate_flow.services.review import Attested
-from migrate_flow.services.self_review import Examined, SelfReviewed
-from migrate_flow.services.track import Tracked
 from migrate_flow.views.checking import check_values, lint_blocks
 from migrate_flow.views.rehearsing import rehearsal_blocks
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Entry
+    from migrate_flow.services.detached import Detached
+    from migrate_flow.services.review import Attested
+    from migrate_flow.services.self_review import Examined, SelfReviewed
+    from migrate_flow.services.track import Tracked
 
 
 def new(made: Tracked) -> Document:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Document, Heading, Line, Table, Tone
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.core.text import shortened
-from migrate_flow.services.inbox import Inbox
-from migrate_flow.services.status import Board, Row
 from migrate_flow.views import attempts
+
+if TYPE_CHECKING:
+    from migrate_flow.services.inbox import Inbox
+    from migrate_flow.services.status import Board, Row
 
 STATE_TONES = {
     State.APPROVED: Tone.GOOD,

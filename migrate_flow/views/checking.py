@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
 from migrate_flow.core.finding import Finding, Severity
-from migrate_flow.services.evidence import Checked, Recorded
-from migrate_flow.services.explain import Explained
-from migrate_flow.services.lint import Linted
 from migrate_flow.views.rehearsing import rehearsal_blocks, rehearsal_values
+
+if TYPE_CHECKING:
+    from migrate_flow.services.evidence import Checked, Recorded
+    from migrate_flow.services.explain import Explained
+    from migrate_flow.services.lint import Linted
 
 _TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.FAINT}
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
-from migrate_flow.core.snapshot import Difference
-from migrate_flow.services.compare import Compared, Side
-from migrate_flow.services.drift import Accepted, Drifted
 from migrate_flow.services.schema import difference_fields
 from migrate_flow.views.guarding import guard_blocks, log_blocks, log_values
+
+if TYPE_CHECKING:
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.compare import Compared, Side
+    from migrate_flow.services.drift import Accepted, Drifted
 
 _MOST = 50
 _TONES = {"added": Tone.GOOD, "removed": Tone.BAD, "changed": Tone.WARN}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.fingerprint import fingerprint
 from migrate_flow.core.policy import RECOVERY
-from migrate_flow.services.people import Edited
-from migrate_flow.services.policy import Change, PolicyReport, Waiting
-from migrate_flow.services.revoke_key import KeyRevoked
+
+if TYPE_CHECKING:
+    from migrate_flow.services.people import Edited
+    from migrate_flow.services.policy import Change, PolicyReport, Waiting
+    from migrate_flow.services.revoke_key import KeyRevoked
 
 
 def edited(done: Edited, name: str, recorded: PolicyReport | None = None) -> Document:

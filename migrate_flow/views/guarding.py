@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
 from migrate_flow.core.guard import LOG_ROWS, LoggedDdl, way_out
 from migrate_flow.core.redaction import redact
-from migrate_flow.core.snapshot import Difference
-from migrate_flow.services.guard import Guarded
+
+if TYPE_CHECKING:
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.guard import Guarded
 
 _MOST = 20
 _WIDEST = 160  # characters of a statement

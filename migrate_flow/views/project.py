@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.document import Block, Cell, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.core.entry import format_time
-from migrate_flow.services.doctor import Check
-from migrate_flow.services.environments import Listed, Tested
-from migrate_flow.services.init import Initialised
 from migrate_flow.services.remedies import remedies
-from migrate_flow.services.verify_ledger import Verified
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.doctor import Check
+    from migrate_flow.services.environments import Listed, Tested
+    from migrate_flow.services.init import Initialised
+    from migrate_flow.services.verify_ledger import Verified
+    from migrate_flow.services.workspace import Workspace
 
 _STATES = {"ok": ("✓", Tone.GOOD), "warning": ("!", Tone.WARN), "problem": ("✗", Tone.BAD)}
 

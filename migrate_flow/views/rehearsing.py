@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
-from migrate_flow.core.evidence import Evidence
 from migrate_flow.core.rehearsal import Grade, Rehearsal
-from migrate_flow.services.rehearse import Rehearsed
 from migrate_flow.services.schema import difference_fields
+
+if TYPE_CHECKING:
+    from migrate_flow.core.evidence import Evidence
+    from migrate_flow.services.rehearse import Rehearsed
 
 _TONES = {Grade.LOSSLESS: Tone.GOOD, Grade.LOSSY: Tone.WARN, Grade.IRREVERSIBLE: Tone.BAD}
 MOST_DIFFERENCES = 12
