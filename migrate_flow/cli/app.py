@@ -1,8 +1,7 @@
-"""The application: what stands before the command, and the commands in the order of the lifecycle."""
+"""The application, and what stands before the command."""
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +9,11 @@ from typing import Annotated
 import typer
 
 from migrate_flow import __version__
-from migrate_flow.cli.group import Group
 from migrate_flow.cli.options import As, Globals
-
-VERBS = (
-    "demo", "init", "adopt", "new", "track", "lint", "rehearse", "check", "self_review", "review", "approve",
-    "withdraw", "revoke", "status", "show", "inbox", "log",
-    "plan", "apply", "rollback", "recover", "drift", "compare", "guard", "export", "verify",
-    "env", "keys", "people", "policy", "ledger", "doctor",
-)  # fmt: skip
+from migrate_flow.cli.verbs import Verbs
 
 app = typer.Typer(
-    cls=Group,
+    cls=Verbs,
     name="migrate-flow",
     help="Promote Alembic migrations from review to production, on the record.",
     no_args_is_help=True,
@@ -54,7 +46,3 @@ def before(
     """Promote Alembic migrations from review to production, on the record."""
     del version
     ctx.obj = Globals(config, actor or os.environ.get("MIGRATE_FLOW_ACTOR", ""), no_input, no_color, debug)
-
-
-for _verb in VERBS:
-    importlib.import_module(f"migrate_flow.cli.{_verb}").register(app)

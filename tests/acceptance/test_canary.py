@@ -56,7 +56,9 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
         yield " ".join(path), command
 
 
-COMMANDS = dict(leaves(get_command(app)))
+TREE: Any = get_command(app)
+TREE.load_all()
+COMMANDS = dict(leaves(TREE))
 
 
 def words_of(name: str) -> list[str]:

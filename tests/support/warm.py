@@ -106,7 +106,7 @@ def _serve(connection: socket.socket) -> dict[str, Any] | None:
     # The tree of commands is made of what was imported, and takes as long as many a command.
     main: Any = importlib.import_module("typer.main")
     main.get_command = functools.cache(main.get_command)
-    main.get_command(importlib.import_module("migrate_flow.cli.app").app)
+    main.get_command(importlib.import_module("migrate_flow.cli.app").app).load_all()
     gc.collect()
     gc.freeze()
     while True:

@@ -1,0 +1,52 @@
+"""The commands in the order of the lifecycle, each made when somebody asks for it: one command needs no other's."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.main import get_group
+
+from migrate_flow.cli.group import Group
+from migrate_flow.cli.values import take_plainly
+
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
+
+VERBS = (
+    "demo", "init", "adopt", "new", "track", "lint", "rehearse", "check", "self-review", "review", "approve",
+    "withdraw", "revoke", "status", "show", "inbox", "log",
+    "plan", "apply", "rollback", "recover", "drift", "compare", "guard", "export", "verify",
+    "env", "keys", "people", "policy", "ledger", "doctor",
+)  # fmt: skip
+
+
+class Verbs(Group):
+    """The top of the command tree. `commands` holds those that were asked for."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        take_plainly(self)
+
+    def load_all(self) -> None:
+        """For whoever looks at the whole tree."""
+        for name in VERBS:
+            self.commands[name] = self.commands.get(name) or self._make(name)
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        if cmd_name in VERBS:
+            self.commands[cmd_name] = made = self.commands.get(cmd_name) or self._make(cmd_name)
+            return made
+        self.load_all()  # what was meant is guessed among all of them
+        return None
+
+    def _make(self, name: str) -> Command:
+        alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+        importlib.import_module(f"migrate_flow.cli.{name.replace('-', '_')}").register(alone)
+        made = get_group(alone).commands[name]
+        take_plainly(made)
+        return made
