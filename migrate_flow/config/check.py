@@ -9,7 +9,7 @@ from migrate_flow.config import check_environments, check_people, urls
 from migrate_flow.config.problem import Problem, shown
 
 if TYPE_CHECKING:
-    from migrate_flow.config.model import File
+    from migrate_flow.config.settings import File
 
 _LEDGERS = ("sqlite", "postgresql")
 _SCRATCH = {"postgresql": ("postgresql",), "mysql": ("mysql", "mariadb")}

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from migrate_flow.config import urls
-from migrate_flow.config.model import Environment
 from migrate_flow.config.problem import Problem, shown
+from migrate_flow.config.settings import Environment
 from migrate_flow.config.shape import nearest
 
 Environments = Mapping[str, Environment]

@@ -11,7 +11,7 @@ from migrate_flow.config.problem import Problem, shown
 from migrate_flow.core.policy import RECOVERY
 
 if TYPE_CHECKING:
-    from migrate_flow.config.model import Person
+    from migrate_flow.config.settings import Person
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,253}")
 # Git addresses hold more than our names, such as dependabot[bot]@users.noreply.github.com.

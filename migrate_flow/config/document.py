@@ -9,7 +9,7 @@ from migrate_flow.config.keys import normalise
 from migrate_flow.config.urls import dialect_of
 
 if TYPE_CHECKING:
-    from migrate_flow.config.model import Environment, File, Person
+    from migrate_flow.config.settings import Environment, File, Person
 
 
 def policy_document(file: File) -> dict[str, Any]:

@@ -13,12 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from migrate_flow.config import check, shape
+from migrate_flow.config import checked
 from migrate_flow.config.document import dialect, policy_document
-from migrate_flow.config.model import Environment, File, Ledger, Lint, Project, Rehearsal
-from migrate_flow.config.problem import failure, shown
+from migrate_flow.config.settings import Environment, File, Ledger, Lint, Project, Rehearsal, file_of
 from migrate_flow.core.policy import Policy
 from migrate_flow.core.schedule import parse_duration
 from migrate_flow.errors import ConfigError
@@ -81,18 +78,25 @@ def find(start: Path) -> Path:
 
 def load(path: Path) -> Config:
     """Raises ConfigError."""
-    return parse(_decode(path, _read(path)), path)
+    data = _read(path)
+    text = _decode(path, data)
+    if checked.known(data):
+        raw = decode_toml(text, str(path))
+        return _config(text, path, raw, file_of(raw))
+    config = parse(text, path)
+    checked.remember(data)
+    return config
 
 
 def parse(text: str, path: Path) -> Config:
     """As `load`, for text that is not written yet; `path` is where it will stand. Raises ConfigError."""
+    from migrate_flow.config.validate import validate  # pydantic, which takes longer than a short command
+
     raw = decode_toml(text, str(path))
-    try:
-        file = File.model_validate(raw)
-    except ValidationError as error:
-        raise failure(path, shape.problems(error)) from None
-    if problems := check.problems(file):
-        raise failure(path, problems)
+    return _config(text, path, raw, validate(raw, path))
+
+
+def _config(text: str, path: Path, raw: Mapping[str, Any], file: File) -> Config:
     return Config(
         path=path.absolute(),
         root=path.absolute().parent,
@@ -126,6 +130,8 @@ def _toml_error(text: str, where: str, reason: str) -> ConfigError:
     message = f"not TOML: {_POSITION.sub('', reason)}"
     hint = f"look at line {line}; https://toml.io shows the syntax"
     if _TWICE.search(reason):
+        from migrate_flow.config.problem import shown
+
         key = _QUOTED.search(reason) or _KEY.match(lines[min(line, len(lines)) - 1])
         message = f"{shown(key[1].strip()) if key else 'a key'} is given twice"
         hint = f"remove one of the two; the second is in line {line}"
