@@ -5,7 +5,6 @@ No message here quotes what a backend said, because some backends quote the secr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -65,6 +64,8 @@ class Keyring:
 
 def _ask(question: Callable[[KeyringBackend], T], entry: str, instead: str) -> T:
     """The backend's answer within the limit; ConfigError."""
+    import threading
+
     import keyring
 
     answers: list[T] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -179,6 +178,8 @@ class Git:
 
     def _ask(self, *words: str, folder: Path, given: bytes = b"") -> bytes:
         """What git prints. Raises _NoAnswer."""
+        import subprocess
+
         if self._silent:
             raise _NoAnswer(self._silent)
         try:

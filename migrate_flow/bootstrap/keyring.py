@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING
 from migrate_flow import credentials
 from migrate_flow.config.load import find, load
 from migrate_flow.errors import ConfigError, IdentityError, MigrateFlowError
-from migrate_flow.git import environment
-from migrate_flow.signing import agent, keys, ssh_keygen, ssh_keys, sshsig
+from migrate_flow.signing import agent, keys, ssh_keys, sshsig
 from migrate_flow.signing.local_key import STORES, Found, LocalKey
 
 if TYPE_CHECKING:
@@ -135,6 +133,8 @@ class KeyRing:
     def signer(self, key: LocalKey, person: str) -> KeySigner:
         """Raises IdentityError, ConfigError for a keyring that can't be asked."""
         if key.needs_ssh_keygen:
+            from migrate_flow.signing import ssh_keygen
+
             terminal = ssh_keygen.terminal(_tell, asks=self._asks)
             return KeySigner(person, key.public_key, ssh_keygen.signer(key, self._agent, os.environ, terminal))
         private = keys.load_private(key, project_root=self.root, environ=os.environ, keyring=_KEYRING)
@@ -283,6 +283,10 @@ def _tell(text: str) -> None:
 
 def git_email() -> str:
     """git's user.email, lower case; empty where there is none."""
+    import subprocess
+
+    from migrate_flow.git import environment
+
     try:
         words = ["git", "config", "user.email"]
         done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False, timeout=5)

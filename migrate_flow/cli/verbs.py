@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from typer.main import get_group
@@ -25,9 +25,9 @@ VERBS = (
 class Verbs(Group):
     """The top of the command tree. `commands` holds those that were asked for."""
 
-    def __init__(self, *args: Any, **given: Any) -> None:
-        super().__init__(*args, **given)
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         take_plainly(self)
+        return super().parse_args(ctx, args)
 
     def load_all(self) -> None:
         """For whoever looks at the whole tree."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DURATION = re.compile(r"(\d+)(ms|s|min|m|h|d|w)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -46,12 +45,16 @@ class Window:
     zone: str
 
     def holds(self, moment: datetime) -> bool:
+        from zoneinfo import ZoneInfo
+
         local = moment.astimezone(ZoneInfo(self.zone))
         return local.weekday() in self.days and self.start <= local.hour * 60 + local.minute < self.end
 
 
 def parse_window(text: str) -> Window:
     """``mon-thu 09:00-16:00 Europe/Berlin``. Raises ValueError."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     shape = f"{text!r} is not a window such as 'mon-thu 09:00-16:00 Europe/Berlin'"
     match = _WINDOW.fullmatch(text)
     if match is None:

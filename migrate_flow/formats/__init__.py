@@ -22,7 +22,7 @@ class Medium:
 
 def render(document: Document, name: str, medium: Medium) -> None:
     """Raises UsageError for a format that does not exist."""
-    known = [info.name for info in pkgutil.iter_modules(__path__)]
+    known = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
     if name not in known:
         raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(sorted(known))}", where="--format")
     importlib.import_module(f"{__name__}.{name}").render(document, medium)

@@ -1,114 +1,62 @@
-"""Text for people, by Rich: sanitised first, and never read as markup."""
+"""Text for people, sanitised first. A terminal gets it drawn; a file, a pipe or a log gets plain lines, and needs no
+Rich for that."""
 
 from __future__ import annotations
 
-import io
+import re
+from collections.abc import Iterator
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.syntax import Syntax
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
+from migrate_flow.core.document import Block, Code, Document, Fields, Heading, Line, Table
 from migrate_flow.core.text import safe
 from migrate_flow.formats import Medium
 
-_WIDE = 10_000
-_GAP = 2
-_LEAST = 8
-_STYLES = {
-    Tone.PLAIN: "",
-    Tone.GOOD: "green",
-    Tone.BAD: "bold red",
-    Tone.WARN: "yellow",
-    Tone.FAINT: "dim",
-    Tone.STRONG: "bold",
-}
+GAP = 2
+_TAB = 8
+# Of each of these it is known that it takes one column.
+_NARROW = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2190-\u2193\u2500-\u25fc]*")
 
 
 def render(document: Document, medium: Medium) -> None:
     """Wraps at the medium's width; without a width every line stays whole."""
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=medium.width or _WIDE,
-        force_terminal=medium.color,
-        no_color=not medium.color,
-        color_system="standard" if medium.color else None,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-    )
+    if medium.width or medium.color:
+        from migrate_flow.formats import _drawn
+
+        _drawn.render(document, medium)
+        return
     for block in document.blocks:
-        _block(console, block, medium)
-    for line in buffer.getvalue().splitlines():
-        medium.stream.write(line.rstrip() + "\n")
+        for line in _lines(block):
+            medium.stream.write(line.rstrip() + "\n")
 
 
-def _block(console: Console, block: Block, medium: Medium) -> None:
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if _NARROW.fullmatch(text):
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _lines(block: Block) -> Iterator[str]:
     match block:
         case Heading(text):
-            _line(console, Cell(text, Tone.STRONG), "", medium)
-        case Line(text, tone, indent):
-            _line(console, Cell(text, tone), "  " * indent, medium)
+            yield safe(text)
+        case Line(text, _, indent):
+            yield "  " * indent + safe(text)
         case Fields(pairs):
-            width = max((len(label) for label, _ in pairs), default=0) + 2
+            width = max((len(label) for label, _ in pairs), default=0) + GAP
             for label, cell in pairs:
-                _line(console, cell, "", medium, label=f"{label}:".ljust(width))
+                yield f"{label}:".ljust(width) + safe(cell.text)
         case Table():
-            console.print(_table(block, medium), soft_wrap=not medium.width)
-        case Code(text, language):
-            _code(console, text, language, medium)
+            yield from _rows(block)
+        case Code(text):
+            for line in safe(text, lines=True).splitlines():
+                yield f"  {line}".expandtabs(_TAB)
 
 
-def _line(console: Console, cell: Cell, indent: str, medium: Medium, label: str = "") -> None:
-    """Prose wraps with a hanging indent; without a width it is one line."""
-    hang = " " * (len(indent) + len(label))
-    text = _text(cell)
-    if not medium.width:
-        console.print(Text(indent + label) + text, soft_wrap=True)
-        return
-    room = max(20, medium.width - len(hang))
-    for number, part in enumerate(text.wrap(console, room)):
-        part.rstrip()
-        console.print(Text((indent + label) if number == 0 else hang) + part, soft_wrap=True)
-
-
-def _table(block: Table, medium: Medium) -> RichTable:
-    """The flexible column takes what the others leave; only where that is not enough, all of them give way."""
-    table = RichTable(box=None, pad_edge=False, header_style="dim", show_edge=False, padding=(0, _GAP, 0, 0))
-    widths = _natural_widths(block)
-    others = sum(width + _GAP for number, width in enumerate(widths) if number != block.flexible)
-    room = medium.width - others if medium.width else _WIDE
-    for number, name in enumerate(block.columns):
-        fixed = number != block.flexible and room >= _LEAST
-        table.add_column(
-            safe(name),
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=widths[number] if fixed else None,
-            max_width=max(_LEAST, room) if number == block.flexible else None,
-        )
-    for row in block.rows:
-        table.add_row(*(_text(cell) for cell in row))
-    return table
-
-
-def _natural_widths(block: Table) -> list[int]:
-    texts = [[name, *(row[number].text for row in block.rows)] for number, name in enumerate(block.columns)]
-    return [max(cell_len(safe(text)) for text in column) for column in texts]
-
-
-def _code(console: Console, text: str, language: str, medium: Medium) -> None:
-    clean = safe(text, lines=True)
-    if medium.color and language:
-        console.print(Syntax(clean, language, theme="ansi_dark", background_color="default", word_wrap=True))
-        return
-    for line in clean.splitlines():
-        console.print(Text(f"  {line}"), soft_wrap=True)
-
-
-def _text(cell: Cell) -> Text:
-    return Text(safe(cell.text), style=_STYLES[cell.tone])
+def _rows(table: Table) -> Iterator[str]:
+    rows = [[safe(name) for name in table.columns], *([safe(cell.text) for cell in row] for row in table.rows)]
+    sizes = [[columns(text) for text in row] for row in rows]
+    widths = [max(column) + GAP for column in zip(*sizes, strict=True)]
+    for row, taken in zip(rows, sizes, strict=True):
+        yield "".join(text + " " * (width - size) for text, size, width in zip(row, taken, widths, strict=True))

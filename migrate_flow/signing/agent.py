@@ -5,12 +5,15 @@ Source: the IETF's draft-ietf-sshm-ssh-agent, sections 3 and 3.5.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.signing.public_key import key_text, unpack
+
+if TYPE_CHECKING:
+    import socket
 
 VARIABLE = "SSH_AUTH_SOCK"
 LIMIT_SECONDS = 1.0
@@ -47,6 +50,8 @@ def ask(environ: Mapping[str, str]) -> Agent:
 
 def _answer(path: str) -> bytes:
     """The answer's bytes after its length; OSError, ValueError."""
+    import socket
+
     deadline = time.monotonic() + LIMIT_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(LIMIT_SECONDS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING
 
 from migrate_flow.errors import IdentityError
 from migrate_flow.signing import key_files
@@ -13,11 +12,14 @@ from migrate_flow.signing.local_key import FILE_VARIABLE, KEY_VARIABLE, Found, L
 from migrate_flow.signing.private_key import MAKE_ONE, parse_private, public_half, public_text
 from migrate_flow.signing.public_key import normalise_public_key
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 # Never show as a path what was meant to be a secret: how key text, and its body alone, are known.
 _KEY_MARKS = ("\n", "PRIVATE KEY", "b3BlbnNzaC1rZXktdjE")
 
 # The private half is None where ssh-keygen has to sign.
-Pair = tuple[LocalKey, Ed25519PrivateKey | None]
+Pair = tuple[LocalKey, "Ed25519PrivateKey | None"]
 
 
 def look(environ: Mapping[str, str]) -> Found:

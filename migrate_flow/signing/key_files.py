@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shlex
 from pathlib import Path
 
@@ -58,6 +57,8 @@ def make_directory(directory: Path) -> None:
 
 def write_new(path: Path, text: str, mode: int) -> None:
     """The file whole or not at all, with its mode from the first byte; FileExistsError, IdentityError."""
+    import secrets
+
     draft = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

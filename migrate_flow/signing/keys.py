@@ -6,15 +6,16 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING, Protocol
 
 from migrate_flow.errors import IdentityError
 from migrate_flow.signing import environment, key_files
 from migrate_flow.signing.local_key import KEY_VARIABLE, SERVICE, Found, LocalKey, local_key
 from migrate_flow.signing.private_key import parse_private, private_text, public_text
 from migrate_flow.signing.public_key import normalise_public_key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 class KeyringPort(Protocol):
@@ -31,7 +32,7 @@ class KeyringPort(Protocol):
 class NewKey:
     """A key that is kept nowhere yet."""
 
-    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate, repr=False)
+    private: Ed25519PrivateKey = field(default_factory=lambda: _generated(), repr=False)
 
     @property
     def public_key(self) -> str:
@@ -74,7 +75,7 @@ def create_file(path: Path) -> LocalKey:
         raise IdentityError("a private key's file can't end in .pub", hint="name it without .pub", where=str(path))
     if there := _existing(path, public):
         raise _in_the_way(there[0])
-    key = Ed25519PrivateKey.generate()
+    key = _generated()
     try:
         _keep_in_files(path.name, key, path, public)
     except FileExistsError as error:
@@ -122,6 +123,12 @@ def available(
     if project_root is not None:
         looks.append(_look_in("project", key_files.project_keys_dir(project_root)))
     return [key for keys, _ in looks for key in keys], [place for _, places in looks for place in places]
+
+
+def _generated() -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.generate()
 
 
 def _look_in(store: str, directory: Path) -> Found:

@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_ssh_private_key,
-)
+from typing import TYPE_CHECKING
 
 from migrate_flow.errors import IdentityError
 from migrate_flow.signing.public_key import field, key_text
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MAKE_ONE = "make one with migrate-flow keys new PERSON, or ssh-keygen -t ed25519 -N '' -f FILE"
 
@@ -66,11 +60,15 @@ def is_sealed(text: str) -> bool:
 
 def private_text(key: Ed25519PrivateKey) -> str:
     """The key as an OpenSSH private key without passphrase."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
     """``ssh-ed25519 base64`` of the key's public half."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
@@ -79,6 +77,10 @@ def parse_private(text: str, where: str) -> Ed25519PrivateKey:
 
     where: what the text was read from, for the error.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
     if " ENCRYPTED " in text or "4,ENCRYPTED" in text:
         raise _passphrase(where)
     try:

@@ -12,23 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-
 from migrate_flow.core.fingerprint import fingerprint as named
 
 Check = Callable[[bytes, bytes], None]
 
-_CURVES: dict[bytes, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
-    b"nistp256": (ec.SECP256R1(), hashes.SHA256()),
-    b"nistp384": (ec.SECP384R1(), hashes.SHA384()),
-    b"nistp521": (ec.SECP521R1(), hashes.SHA512()),
+# As cryptography names a curve, and the hash that goes with it.
+_CURVES = {
+    b"nistp256": ("SECP256R1", "SHA256"),
+    b"nistp384": ("SECP384R1", "SHA384"),
+    b"nistp521": ("SECP521R1", "SHA512"),
 }
 _FAMILIES = (b"ssh-ed25519", b"sk-ssh-ed25519", b"ecdsa-sha2-nistp", b"sk-ecdsa-sha2-nistp256")
 _SUPPORTED = "ssh-ed25519, ecdsa-sha2-nistp256/384/521, or a security key's sk-ssh-ed25519 or sk-ecdsa-sha2-nistp256"
+_ED25519_BYTES = 32
 _SIZE_OF_ED25519 = (64).to_bytes(4, "big")
 _TOUCHED = 0x01
 _TOUCH_FIELDS = 5  # one byte of flags and a counter of four
@@ -39,7 +35,7 @@ class PublicKey:
     """A parsed key.
 
     text: ``type base64`` without comment. check(fields, signed): fields are the signature's bytes after
-    its type; raises InvalidSignature, or ValueError when the fields are malformed.
+    its type; raises cryptography's InvalidSignature, or ValueError when the fields are malformed.
     """
 
     algorithm: bytes
@@ -122,12 +118,23 @@ def _blob(text: str) -> bytes:
     # Decoding skips what it does not know, so only encoding again shows that every character counted.
     if not blob or binascii.b2a_base64(blob, newline=False).decode() != words[1]:
         raise ValueError('the second word is not base64; a public key is "type base64 [comment]", without options')
-    if parse_blob(blob).algorithm.decode() != words[0]:
+    if _kind(blob).decode() != words[0]:
         raise ValueError("the type before the key is not the type inside it")
     return blob
 
 
+def _kind(blob: bytes) -> bytes:
+    """The algorithm of a key in which nothing is wrong; ValueError. To name a key is no reason to load cryptography."""
+    match unpack(blob):
+        case [b"ssh-ed25519" as algorithm, point] if len(point) == _ED25519_BYTES:
+            return algorithm
+        case _:
+            return parse_blob(blob).algorithm
+
+
 def _ed25519(point: bytes) -> Check:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     key = Ed25519PublicKey.from_public_bytes(point)
 
     def check(fields: bytes, signed: bytes) -> None:
@@ -158,7 +165,11 @@ def _security_key(inner: Check, application: bytes) -> Check:
 
 
 def _ecdsa(curve: bytes, point: bytes) -> Check:
-    kind, digest = _CURVES[curve]
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    kind, digest = (getattr(module, name)() for module, name in zip((ec, hashes), _CURVES[curve], strict=True))
     if point[:1] != b"\x04":
         raise ValueError("an ECDSA key holds its point uncompressed")
     key = ec.EllipticCurvePublicKey.from_encoded_point(kind, point)
@@ -186,7 +197,6 @@ def _positive(number: bytes) -> int:
 
 
 __all__ = [
-    "InvalidSignature",
     "PublicKey",
     "field",
     "fingerprint",

@@ -9,11 +9,9 @@ from __future__ import annotations
 import binascii
 import hashlib
 from dataclasses import dataclass
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING
 
 from migrate_flow.signing.public_key import (
-    InvalidSignature,
     PublicKey,
     fingerprint,
     normalise_public_key,
@@ -21,6 +19,9 @@ from migrate_flow.signing.public_key import (
     parse_blob,
     unpack,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = [
     "NAMESPACE",
@@ -69,6 +70,8 @@ def verify(message: bytes, armoured: str) -> str:
 
     Says nothing about whose key it is, or what that person may do.
     """
+    from cryptography.exceptions import InvalidSignature
+
     key, hash_name, fields = _parse(armoured)
     try:
         key.check(fields, _signed(hash_name, message))

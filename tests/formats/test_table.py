@@ -6,10 +6,14 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.errors import UsageError
-from migrate_flow.formats import Medium, render
+from migrate_flow.formats import Medium, _drawn, render
+from migrate_flow.formats.table import columns
 
 NASTY = "a [/x] [bold]b[/bold] :warning: \x1b[31mred\x1b]0;title\x07 \u202eevil\u2066 \r\n end"
 
@@ -86,3 +90,33 @@ def test_json_is_ascii_and_carries_its_schema() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UsageError, match="yaml"):
         render(Document("status", {}), "yaml", Medium(io.StringIO()))
+
+
+CELLS = st.builds(Cell, st.text(max_size=12), st.sampled_from(Tone))
+BLOCKS = st.one_of(
+    st.builds(Heading, st.text(max_size=20)),
+    st.builds(Line, st.text(max_size=40), st.sampled_from(Tone), st.integers(0, 2)),
+    st.builds(Code, st.text(max_size=60)),
+    st.lists(st.tuples(st.text("abc ", min_size=1, max_size=9), CELLS), max_size=3).map(tuple).map(Fields),
+    st.integers(1, 3).flatmap(
+        lambda width: st.builds(
+            Table,
+            st.tuples(*[st.text(min_size=1, max_size=9)] * width),
+            st.lists(st.tuples(*[CELLS] * width), max_size=3).map(tuple),
+        )
+    ),
+)
+
+
+@given(st.lists(BLOCKS, max_size=4))
+def test_plain_lines_are_what_would_be_drawn_without_a_width(blocks: list[Block]) -> None:
+    document = Document("test/1", {}, tuple(blocks))
+    plain, drawn = io.StringIO(), io.StringIO()
+    render(document, "table", Medium(plain))
+    _drawn.render(document, Medium(drawn))
+    assert plain.getvalue() == drawn.getvalue()
+
+
+def test_what_is_taken_for_narrow_is() -> None:
+    characters = map(chr, (*range(0x20, 0xD800), *range(0xE000, 0x20000)))
+    assert [char for char in characters if columns(char) != cell_len(char)] == []
