@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer._coercion import RuntimeParam, build_runtime_param
 from typer._param_types import coerce_cli_path
-from typer.core import TyperArgument, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperOption
 
 if TYPE_CHECKING:
-    from typer._click.core import Command, Context
+    from typer._click.core import Context, Parameter
     from typer._coercion import TypeDescriptor
 
 _NUMBERS = (int, float)
@@ -36,12 +37,9 @@ class _Plain(RuntimeParam):
         return build_runtime_param(self.descriptor).coerce(value, param=param, ctx=ctx)
 
 
-def take_plainly(command: Command) -> None:
-    """Give every parameter of the command, and of those below it, this way of reading a word."""
-    for param in command.params:
+def take_plainly(params: Iterable[Parameter]) -> None:
+    """Give each of them this way of reading a word."""
+    for param in params:
         if isinstance(param, (TyperArgument, TyperOption)) and param.type_descriptor.parameter_info.parser is None:
             given = param.type_descriptor
             param._runtime_param = _Plain(given.parameter_info, given.annotation, given)
-    if isinstance(command, TyperGroup):
-        for below in command.commands.values():
-            take_plainly(below)

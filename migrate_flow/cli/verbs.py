@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_group
 
 from migrate_flow.cli.group import Group
@@ -26,7 +28,7 @@ class Verbs(Group):
     """The top of the command tree. `commands` holds those that were asked for."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        take_plainly(self)
+        take_plainly(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
     def load_all(self) -> None:
@@ -40,6 +42,8 @@ class Verbs(Group):
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         if cmd_name in VERBS:
             self.commands[cmd_name] = made = self.commands.get(cmd_name) or self._make(cmd_name)
+            for command in _tree(made):
+                take_plainly(command.get_params(ctx))
             return made
         self.load_all()  # what was meant is guessed among all of them
         return None
@@ -47,6 +51,10 @@ class Verbs(Group):
     def _make(self, name: str) -> Command:
         alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
         importlib.import_module(f"migrate_flow.cli.{name.replace('-', '_')}").register(alone)
-        made = get_group(alone).commands[name]
-        take_plainly(made)
-        return made
+        return get_group(alone).commands[name]
+
+
+def _tree(command: Command) -> Iterator[Command]:
+    yield command
+    for below in command.commands.values() if isinstance(command, TyperGroup) else ():
+        yield from _tree(below)

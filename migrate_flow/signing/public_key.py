@@ -11,8 +11,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.fingerprint import fingerprint as named
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Check = Callable[[bytes, bytes], None]
 
@@ -118,26 +122,20 @@ def _blob(text: str) -> bytes:
     # Decoding skips what it does not know, so only encoding again shows that every character counted.
     if not blob or binascii.b2a_base64(blob, newline=False).decode() != words[1]:
         raise ValueError('the second word is not base64; a public key is "type base64 [comment]", without options')
-    if _kind(blob).decode() != words[0]:
+    if parse_blob(blob).algorithm.decode() != words[0]:
         raise ValueError("the type before the key is not the type inside it")
     return blob
 
 
-def _kind(blob: bytes) -> bytes:
-    """The algorithm of a key in which nothing is wrong; ValueError. To name a key is no reason to load cryptography."""
-    match unpack(blob):
-        case [b"ssh-ed25519" as algorithm, point] if len(point) == _ED25519_BYTES:
-            return algorithm
-        case _:
-            return parse_blob(blob).algorithm
-
-
 def _ed25519(point: bytes) -> Check:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    key = Ed25519PublicKey.from_public_bytes(point)
+    """Any 32 bytes are such a key. To name one is no reason to load cryptography, which the first check does."""
+    if len(point) != _ED25519_BYTES:
+        raise ValueError("an Ed25519 key has 32 bytes")
+    key: Ed25519PublicKey | None = None
 
     def check(fields: bytes, signed: bytes) -> None:
+        nonlocal key
+        key = key or _ed25519_key(point)
         if len(fields) == 68 and fields.startswith(_SIZE_OF_ED25519):  # one field: `unpack` would say so, too
             key.verify(fields[4:], signed)
             return
@@ -148,6 +146,12 @@ def _ed25519(point: bytes) -> Check:
                 raise ValueError("an Ed25519 signature has one field")
 
     return check
+
+
+def _ed25519_key(point: bytes) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(point)
 
 
 def _security_key(inner: Check, application: bytes) -> Check:
