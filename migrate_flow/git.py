@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrate_flow.errors import UsageError
-from migrate_flow.services.ports import Author, Authorship
+from migrate_flow.services.authors import Author, Authorship
 
 if TYPE_CHECKING:
     from migrate_flow.core.revision import SealedFile

@@ -8,20 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import sys
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import ScriptError
-from migrate_flow.services.ports import NewRevision, RenderedSql
+from migrate_flow.services.ports import RenderedSql
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.checkout import Checkout
     from migrate_flow.alembic_adapter.session import Session
     from migrate_flow.core.revision import Manifest, Revision
+    from migrate_flow.services.ports import NewRevision
 
 RENDER_TIMEOUT_S = 60
 _KEPT_VARIABLES = (
@@ -78,6 +76,8 @@ class AlembicRunner:
             yield Session(config, directory, dialect_for(dialect), folder, root, held)
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
+        import subprocess
+
         files = [
             {"path": file.path, "module": file.module, "content": base64.b64encode(file.content).decode()}
             for file in manifest.files
@@ -110,6 +110,8 @@ class AlembicRunner:
         return Path(path).resolve().relative_to(self.checkout.root.resolve()).as_posix()
 
     def versions(self) -> dict[str, str]:
+        from importlib.metadata import version
+
         found = {name: version(name) for name in ("migrate-flow", "alembic", "sqlalchemy")}
         return {**found, "python": sys.version.split()[0]}
 
@@ -122,6 +124,8 @@ class AlembicRunner:
 
     def _config(self, url: str | None) -> Config:
         """Alembic's configuration, as its own command line makes it, with our URL in place of the file's."""
+        from argparse import Namespace
+
         from alembic.config import Config
 
         settings = self.checkout.settings

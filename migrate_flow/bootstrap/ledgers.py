@@ -13,13 +13,12 @@ from migrate_flow.errors import BusyError, ConfigError, LedgerError, UsageError
 from migrate_flow.heads import LocalHeads
 from migrate_flow.ledger import store
 from migrate_flow.ledger.schema import NONE_YET
-from migrate_flow.services.copy_ledger import Copied
-from migrate_flow.services.copy_ledger import copy as copy_rows
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
     from migrate_flow.core.chain import SeenHead
     from migrate_flow.ledger.store import LedgerStore, Upgraded
+    from migrate_flow.services.copy_ledger import Copied
     from migrate_flow.services.ports import Ledger
 
 WHERE = "[ledger] url"
@@ -98,6 +97,8 @@ class CopiedTo:
 def copy(config: Config, new_url: str) -> CopiedTo:
     """Copy the configured ledger to a new one. new_url: as in the configuration. Raises UsageError, LedgerError."""
     require_usable(new_url, config.project.name, "migrate-flow ledger copy NEW_URL, NEW_URL being", "NEW_URL")
+    from migrate_flow.services.copy_ledger import copy as copy_rows
+
     source = open_ledger(config)
     _require_same_past(config, source)
     new = store.locate(resolve(new_url, config.project.name), config.root)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.checkout import Checkout
-from migrate_flow.alembic_adapter.runner import AlembicRunner
 from migrate_flow.alembic_adapter.settings import read_settings
 from migrate_flow.config.load import Config, find, load
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.runner import AlembicRunner
 
 
 def load_config(path: Path | None) -> Config:
@@ -22,4 +25,6 @@ def checkout(config: Config) -> Checkout:
 
 
 def runner(config: Config, scripts: Checkout) -> AlembicRunner:
+    from migrate_flow.alembic_adapter.runner import AlembicRunner
+
     return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)

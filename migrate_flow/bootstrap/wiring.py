@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.bootstrap import ledgers
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
+from migrate_flow.bootstrap.later import later
 from migrate_flow.bootstrap.project import checkout as checkout
 from migrate_flow.bootstrap.project import load_config as load_config
 from migrate_flow.bootstrap.project import runner as runner
-from migrate_flow.git import Git
 from migrate_flow.services.book import Book, know
 from migrate_flow.services.workspace import Workspace
 
 if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.checkout import Checkout
     from migrate_flow.config.load import Config
+    from migrate_flow.git import Git
     from migrate_flow.ledger.store import LedgerStore
     from migrate_flow.services.check import Checks
     from migrate_flow.services.detached import Apart
@@ -64,7 +65,13 @@ def _project(config: Config, scripts: Checkout, *, squawk: bool) -> Project:
     from migrate_flow.services.lint import Project
 
     asked = program if squawk else None
-    return Project(config, scripts, scripts.source, Git(config.root).since, asked, scripts.settings.file_template)
+    return Project(config, scripts, scripts.source, _git(config).since, asked, scripts.settings.file_template)
+
+
+def _git(config: Config) -> Git:
+    from migrate_flow.git import Git
+
+    return Git(config.root)
 
 
 def open_ledger(config: Config) -> LedgerStore:
@@ -98,13 +105,13 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace
         config=config,
         book=book,
         scripts=scripts,
-        runner=runner(config, scripts),
+        runner=later(lambda: runner(config, scripts)),
         target=cache(lambda name: target(config, name, wired.actor)),
         signer=signer,
         actor=ring.actor(wanted, book.history.policy, revoked=book.history.revoked),
         verifier=SshsigVerifier(),
         clock=now,
-        authors=Git(config.root),
+        authors=later(lambda: _git(config)),
     )
     return wired
 
@@ -116,4 +123,4 @@ def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:
     config = load_config(path)
     ring = KeyRing(config.root, asks=asks)
     person = ring.actor(wanted, config.policy)
-    return Apart(config, checkout(config), Git(config.root), lambda: ring.signer_for(person, config.policy), now)
+    return Apart(config, checkout(config), _git(config), lambda: ring.signer_for(person, config.policy), now)

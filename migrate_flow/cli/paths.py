@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 from pathlib import Path
 
 from migrate_flow.errors import UsageError
@@ -51,6 +50,8 @@ def read_small(path: Path) -> bytes:
 
 def write_atomically(path: Path, text: str) -> None:
     """The whole file or none of it; a device or pipe is written to as it is. Raises UsageError."""
+    import tempfile
+
     try:
         if path.exists() and not path.is_file():
             with path.open("w", encoding="utf-8") as device:

@@ -14,7 +14,7 @@ from migrate_flow.core.traits import Traits
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Application, History, TargetRecord
-    from migrate_flow.core.policy import EnvironmentRules, Policy
+    from migrate_flow.core.policy import EnvironmentRules, Policy, PolicyFile
     from migrate_flow.core.snapshot import Difference, RecordedSchema
     from migrate_flow.core.standing import Standing
 
@@ -130,24 +130,6 @@ class Drift:
     def schema(self) -> tuple[Difference, ...]:
         """The differences of the schema alone."""
         return tuple(one for one in self.differences if one.kind != KIND)
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
-    """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never. waits:
-    the entry that proposes it, where more signatures are needed; else 0."""
-
-    digest: str
-    in_force: bool
-    recorded: int
-    waits: int = 0
-
-    @property
-    def way_out(self) -> str:
-        """The command that brings the file's policy into force."""
-        if self.waits:
-            return f"migrate-flow policy endorse {self.waits}"
-        return "migrate-flow policy diff, then migrate-flow policy record"
 
 
 @dataclass(frozen=True, kw_only=True)

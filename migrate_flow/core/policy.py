@@ -165,6 +165,24 @@ class Policy:
         return tuple(name for name in self.environments if name not in upstream)
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The file's policy beside the ledger's. recorded: the number under which the ledger knows it, 0 if never. waits:
+    the entry that proposes it, where more signatures are needed; else 0."""
+
+    digest: str
+    in_force: bool
+    recorded: int
+    waits: int = 0
+
+    @property
+    def way_out(self) -> str:
+        """The command that brings the file's policy into force."""
+        if self.waits:
+            return f"migrate-flow policy endorse {self.waits}"
+        return "migrate-flow policy diff, then migrate-flow policy record"
+
+
 def _principal(name: str, value: Mapping[str, Any]) -> Principal:
     return Principal(name, frozenset(value["roles"]), tuple(value["keys"]), tuple(value["aliases"]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import importlib.util
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -22,7 +22,10 @@ class Medium:
 
 def render(document: Document, name: str, medium: Medium) -> None:
     """Raises UsageError for a format that does not exist."""
-    known = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
-    if name not in known:
+    own = name.isidentifier() and not name.startswith("_")
+    if not own or importlib.util.find_spec(f"{__name__}.{name}") is None:
+        import pkgutil
+
+        known = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
         raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(sorted(known))}", where="--format")
     importlib.import_module(f"{__name__}.{name}").render(document, medium)

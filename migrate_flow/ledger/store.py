@@ -21,12 +21,12 @@ from migrate_flow.core.entry import Entry, project
 from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
 from migrate_flow.ledger.rows import Row, Transaction, broken, checked, digests
-from migrate_flow.services.copy_ledger import Fill, Fingerprint, NewLedger
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from migrate_flow.core.chain import Head
+    from migrate_flow.services.copy_ledger import Fill, NewLedger
 
 Recheck = Callable[[Sequence[Entry]], None]
 
@@ -164,6 +164,8 @@ class LedgerStore(ABC):
 
     def upgrade(self) -> Upgraded:
         """To the current schema, in one transaction that ends only if it left every byte of every row."""
+        from migrate_flow.services.copy_ledger import Fingerprint
+
         if self._version == schema.CURRENT:
             return Upgraded(schema.CURRENT, schema.CURRENT)
         with self.migrate() as (connection, transaction):

@@ -8,11 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Subject
-from migrate_flow.core.evidence import evidence_of
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.traits import Traits, in_order, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
-from migrate_flow.services.changes import difference
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Attestation, RevisionRecord
@@ -93,6 +91,10 @@ def risks_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> 
     record, traits = workspace.history.record(revision), traits_of(workspace, revision, manifest)
     stored = record.last_content()
     digest = manifest.digest if manifest else stored.manifest if stored else ""
+    if not (record.checks or record.self_reviews):
+        return workspace.policy.risks(traits)
+    from migrate_flow.core.evidence import evidence_of
+
     seen = evidence_of(record, digest).risks
     return workspace.policy.risks(replace(traits, risks=in_order({*traits.risks, *seen})) if seen else traits)
 
@@ -130,6 +132,8 @@ def standing_of(
     said = workspace.history.record(revision).last_self_review()
     if not standing.stale or manifest is None or said is None:
         return standing
+    from migrate_flow.services.changes import difference
+
     what = difference(said, manifest, workspace.scripts.revisions[revision])
     return replace(standing, stale=f"{standing.stale}: {what}")
 

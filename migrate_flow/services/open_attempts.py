@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.core.history import Applied, Attempt, TargetRecord
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.services.settle import joined
 
 if TYPE_CHECKING:
     from migrate_flow.core.facts import Activity
@@ -80,6 +79,8 @@ def _look(workspace: Workspace, name: str, target: TargetRecord, attempt: Attemp
             problem = "another database answers here"
         else:
             processes = database.activity()
+            from migrate_flow.services.settle import joined
+
             left = joined(database, attempt, remains.trace).sentences()
     except MigrateFlowError as error:
         problem = error.message

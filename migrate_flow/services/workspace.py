@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from migrate_flow.core.facts import PolicyFile
+from migrate_flow.core.policy import PolicyFile
 from migrate_flow.errors import ConfigError, Refused, UsageError
 
 if TYPE_CHECKING:

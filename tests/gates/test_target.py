@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.facts import Facts, Observation, PolicyFile, Receipt
+from migrate_flow.core.facts import Facts, Observation, Receipt
+from migrate_flow.core.policy import PolicyFile
 from migrate_flow.core.verdict import Verdict
 from tests.gates.case import Case, judged
 from tests.support.builders import (

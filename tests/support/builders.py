@@ -19,10 +19,10 @@ from migrate_flow.core import canonical
 from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject, format_time, project, statement
 from migrate_flow.core.evidence import ancestry, evidence_of
-from migrate_flow.core.facts import Facts, Identity, Observation, PolicyFile
+from migrate_flow.core.facts import Facts, Identity, Observation
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
-from migrate_flow.core.policy import Policy
+from migrate_flow.core.policy import Policy, PolicyFile
 from migrate_flow.core.revision import manifest_digest
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.target_entries import adoption_state
