@@ -29,7 +29,11 @@ CONTROLS: tuple[tuple[str, str, str], ...] = (
         "Author, reviewers and approvers are different people",
         "Nobody reviews or approves what they wrote, and nobody does both.",
     ),
-    ("applier_distinct", "The applier is none of them", "Whoever applies it neither wrote, reviewed nor approved it."),
+    (
+        "applier_distinct",
+        "The applier is none of them",
+        "Whoever applies it where approval is asked for neither wrote, reviewed nor approved it.",
+    ),
 )
 
 

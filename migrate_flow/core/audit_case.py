@@ -180,6 +180,18 @@ class Case:
         return self._all(asked, [one.made.checked for one in self._judged])
 
     @property
+    def applier_distinct(self) -> bool | None:
+        """Whether nobody who set out to apply what stands there wrote, reviewed or approved it. Where the environment
+        asked for no approval, as a database to try things in does, nobody asks who applies."""
+        return self._all(False, [self._apart(one.made) for one in self._judged])
+
+    def _apart(self, made: Try) -> bool | None:
+        if not made.counts or made.asked is not Level.APPROVED:
+            return None
+        others = {said.actor for said in (*made.reviews, *made.approvals)} | self.authors
+        return others.isdisjoint(act.person for act in (*made.begun, made.intent))
+
+    @property
     def _judged(self) -> list[Judged]:
         return [one for one in self.basis if isinstance(one, Judged)]
 

@@ -132,7 +132,7 @@ class Watch:
             # It goes on: what was asked of it was asked before its first statement.
             for name in _ASKED:
                 setattr(made, name, getattr(earlier, name))
-            made.resumes = True
+            made.resumes, made.begun = True, (*earlier.begun, earlier.intent)
         elif made.up:
             self._stood(made, entry)
         target = self.history.environment(fields["environment"]).targets.get(made.target)

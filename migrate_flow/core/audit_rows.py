@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
-from migrate_flow.core.audit import Act, Change, Checked
+from migrate_flow.core.audit import Change, Checked
 from migrate_flow.core.audit_case import Case, Judged, chain, missing, stand_of
 from migrate_flow.core.audit_exceptions import exceptions
 from migrate_flow.core.audit_notes import Watch
@@ -158,7 +158,7 @@ def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
         exceptions=exceptions(case, evidence),
         entries=tuple(sorted({*notes.seqs, *case.place.seqs})),
         contributors=tuple(sorted(case.authors)),
-        applier_distinct=_apart(case, applier),
+        applier_distinct=case.applier_distinct,
         evidence_before=case.evidence_before,
     )
 
@@ -290,13 +290,6 @@ def _distinct(case: Case) -> bool | None:
     if not (reviewers or approvers):
         return None
     return not (reviewers & approvers or (reviewers | approvers) & case.authors)
-
-
-def _apart(case: Case, applier: Act | None) -> bool | None:
-    if applier is None or applier.kind == Kind.TARGET_ADOPTED:
-        return None
-    others = {said.actor for said in (*case.reviews, *case.approvals)} | case.authors
-    return applier.person not in others
 
 
 def _seconds(milliseconds: int | None) -> str:

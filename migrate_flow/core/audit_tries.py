@@ -37,7 +37,7 @@ class Try:
     reviews, approvals, authors, evidence: those that counted at the position of the intent, by the policy in force
     there. expired: approvals that were too old then, with the reason. stood: where it stood in that database already,
     the position of the intent or adoption by which it did, else 0. resumes: it goes on with an earlier one, and what
-    was asked of that one holds.
+    was asked of that one holds. begun: the intents that it goes on with.
     """
 
     intent: Act
@@ -57,6 +57,7 @@ class Try:
     evidence: Evidence = NOTHING
     dialect: str = ""
     resumes: bool = False
+    begun: tuple[Act, ...] = ()
     stood: int = 0
     outcomes: tuple[tuple[str, Act], ...] = ()
     duration_ms: int | None = None

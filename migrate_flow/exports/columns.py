@@ -62,7 +62,8 @@ COLUMNS = (
     ),
     Column(
         "applier distinct",
-        "Whoever applied it is no author, reviewer or approver of it.",
+        "Whoever applied it, or began to, is no author, reviewer or approver of it. Empty where the environment asks "
+        "for no approval.",
         lambda c: yes_no(c.applier_distinct),
     ),
     Column("rationale", "The section of the docstring.", lambda c: c.rationale, 40),

@@ -112,9 +112,51 @@ def test_a_change_that_went_the_plain_way() -> None:
 
 def test_the_first_environment_asks_for_nothing() -> None:
     row = rows(approved())["dev"]
-    assert (row.approved_before, row.upstream_before) == (None, None)
-    assert row.applier_distinct is False
+    assert row.applier.person == ADA
+    assert (row.approved_before, row.upstream_before, row.applier_distinct) == (None, None, None)
     assert row.exceptions == ()
+
+
+def test_an_author_who_applies_is_shown_where_approval_is_asked_for() -> None:
+    scribe = approved()
+    scribe.applied(by=ADA, env="staging")
+    found = rows(scribe)
+    assert [found[name].applier_distinct for name in ("dev", "staging")] == [None, False]
+
+
+def test_who_applies_is_asked_by_the_rules_of_then() -> None:
+    """What the policy asks of the environment afterwards changes no answer."""
+    scribe = Scribe()
+    places = (environment("dev", requires="approved"), environment("staging", upstream=["dev"]))
+    scribe.opens(policy_document(PEOPLE, places), by=EVE)
+    scribe.created()
+    scribe.self_reviewed()
+    scribe.reviewed()
+    scribe.approved()
+    scribe.applied(env="dev")
+    places = (environment("dev"), environment("staging", upstream=["dev"]))
+    scribe.proposes(policy_document(PEOPLE, places), by=EVE)
+    row = rows(scribe)["dev"]
+    assert (row.applier_distinct, row.approved_before) == (False, True)
+
+
+def test_an_author_who_applied_it_first_stays_visible_when_another_means_it_again() -> None:
+    scribe = approved()
+    scribe.applied(by=ADA, env="staging")
+    scribe.applied(by=DAN, env="staging")
+    row = rows(scribe)["staging"]
+    assert (row.applier.person, row.applier_distinct) == (DAN, False)
+
+
+def test_an_author_who_began_what_another_finished_applied_it_too() -> None:
+    scribe = approved()
+    scribe.intends(ADA, "staging", "one")
+    scribe.ends(Kind.APPLY_PARTIAL, ADA, "staging", "one")
+    scribe.ends(Kind.APPLY_RECOVERED, DAN, "staging", "one", outcome="partial", decision="resume")
+    scribe.intends(DAN, "staging", "two", resumes="one")
+    scribe.ends(Kind.APPLY_APPLIED, DAN, "staging", "two")
+    row = rows(scribe)["staging"]
+    assert (row.outcome, row.applier.person, row.applier_distinct) == ("applied", DAN, False)
 
 
 def test_a_migration_that_was_applied_nowhere_has_one_row() -> None:
