@@ -9,10 +9,14 @@ from pathlib import Path
 from migrate_flow.errors import UsageError
 
 LARGEST = 1 << 20
+_CONFIGURATION = "migrate-flow.toml"
+# What a file begins with that no output may ever replace: a ledger or a target would be gone, and a key with it.
+_KEPT = ((b"SQLite format 3\0", "it is a database"), (b"-----BEGIN ", "it is a key, or a certificate"))
 
 
 def usable_output(path: Path | None) -> Path | None:
-    """Before anything is done: a path that can't be written must not be found out afterwards. Raises UsageError."""
+    """Before anything is done: a path that can't be written must not be found out afterwards, and what is no output
+    is not replaced by one. Raises UsageError."""
     if path is None:
         return None
     folder, why = path.parent, ""
@@ -22,9 +26,31 @@ def usable_output(path: Path | None) -> Path | None:
         why = f"there is no folder {folder}"
     elif not os.access(path if path.exists() else folder, os.W_OK):
         why = "permission denied"
-    if why:
+    if why := why or _kept(path):
         raise UsageError(f"{path} can't be written: {why}", hint="choose another path", where="--output")
     return path
+
+
+def another_than(file: Path, output: Path | None) -> None:
+    """What is read is not replaced by what is said about it. Raises UsageError."""
+    if output is not None and output.is_file() and file.is_file() and output.samefile(file):
+        raise UsageError(
+            f"{output} can't be written: it is the file that is read", hint="choose another path", where="--output"
+        )
+
+
+def _kept(path: Path) -> str:
+    """Why the file that is there must stay; empty where it may be replaced."""
+    if not path.is_file():
+        return ""
+    if path.resolve().name == _CONFIGURATION:
+        return "it is the configuration"
+    try:
+        with path.open("rb") as file:
+            start = file.read(max(len(mark) for mark, _why in _KEPT))
+    except OSError:
+        return ""  # it may be written and not read; then nobody here can tell what it is
+    return next((why for mark, why in _KEPT if start.startswith(mark)), "")
 
 
 def write_new(path: Path, text: str) -> None:

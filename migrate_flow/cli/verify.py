@@ -9,6 +9,7 @@ import typer
 
 from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit
+from migrate_flow.cli.paths import another_than
 
 
 def verify(
@@ -30,6 +31,7 @@ def verify(
     from migrate_flow.views import verifying
 
     check_format(format_name)
+    another_than(file, output)
     origin = verify_file.parse_genesis(genesis) if genesis else ""
     head = verify_file.parse_since(since) if since else None
     with opened(file) as evidence:

@@ -297,6 +297,38 @@ def test_a_file_is_whole_or_not_there(shop: Project) -> None:
     assert [path.name for path in Path().iterdir() if path.name.startswith("tmp")] == []
 
 
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (str(LEDGER), "it is a database"),
+        ("dev.db", "it is a database"),
+        ("link", "it is a database"),
+        ("migrate-flow.toml", "it is the configuration"),
+        ("id", "it is a key"),
+    ],
+)
+def test_what_is_no_output_is_not_replaced(shop: Project, output: str, why: str) -> None:
+    """Nor does the ledger tell of an export that nobody got."""
+    Path("link").symlink_to(LEDGER)
+    Path("id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    before, entries = Path(output).read_bytes(), shop.json("ledger", "info")["entries"]
+    for words in (("export",), ("export", "--format", "bundle", "--no-record"), ("status",)):
+        answer = shop.flow(*words, "--output", output, code=2)
+        assert f"error: {output} can't be written: {why}" in answer.err
+    assert Path(output).read_bytes() == before
+    assert shop.json("ledger", "info")["entries"] == entries
+
+
+def test_what_is_verified_is_not_replaced_by_the_verdict(shop: Project) -> None:
+    shop.flow("export", "--no-record", "--output", "all.jsonl")
+    before = Path("all.jsonl").read_bytes()
+    Path("link").symlink_to("all.jsonl")
+    answer = shop.flow("verify", "all.jsonl", "--output", "link", code=2)
+    assert "it is the file that is read" in answer.err
+    assert Path("all.jsonl").read_bytes() == before
+    shop.flow("verify", "all.jsonl", "--output", "verdict.txt")
+
+
 def test_another_ledger_than_the_configuration_names_is_refused(shop: Project) -> None:
     file = Path("migrate-flow.toml")
     genesis = shop.json("ledger", "info")["genesis"]
