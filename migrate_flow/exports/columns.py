@@ -146,6 +146,15 @@ def about_export(header: Header) -> dict[str, str]:
     }
 
 
+def scope(header: Header) -> str:
+    """What a selection does not narrow; empty for the whole ledger."""
+    if header.selection.whole:
+        return ""
+    if header.selection.environment:
+        return "databases of this environment alone; keys, policies and exports of the whole ledger"
+    return "of the whole ledger, whatever is selected"
+
+
 LAST = {
     "ledger": "Its id.",
     "exported up to": "Position and hash of the newest entry that the export knows, for `verify --since`.",

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from migrate_flow.core.audit import CONTROLS, Header
 from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import plain, yes_no
-from migrate_flow.exports.columns import COLUMNS, about_export
+from migrate_flow.exports.columns import COLUMNS, about_export, scope
 
 # What could be markup, HTML and links included, anywhere in a line; and what is one at its beginning alone.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$]|:(?=//)|(?<=www)\.)", re.I)
@@ -71,6 +71,8 @@ def _about(header: Header) -> Iterator[str]:
     yield f"- Ledger: {escaped(header.ledger)}, genesis {escaped(header.genesis)}"
     yield f"- Up to: {header.as_of}:{escaped(header.head)}, of {escaped(header.at)}"
     yield f"- Selection: {escaped(chosen)}"
+    if beside := scope(header):
+        yield f"- Databases and notices: {beside}"
     yield f"- Entries: {header.entries}, from {header.first} to {header.last}; left out: {header.left_out}"
     if header.gaps:
         gaps = ", ".join(str(start) if start == end else f"{start} to {end}" for start, end in header.gaps)

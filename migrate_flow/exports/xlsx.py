@@ -15,7 +15,7 @@ from migrate_flow.core.entry import parse_time
 from migrate_flow.errors import UsageError
 from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import plain
-from migrate_flow.exports.columns import COLUMNS, about_export
+from migrate_flow.exports.columns import COLUMNS, about_export, scope
 
 _LONGEST = 32_767  # characters of a cell; Excel's
 _ROWS = 1_048_575  # below the headings; Excel's
@@ -95,6 +95,8 @@ def _about(header: Header) -> Iterator[tuple[str, str]]:
     yield "time of the newest entry (UTC)", header.at
     yield "exported up to", f"{header.as_of}:{header.head}"
     yield "selection", about_export(header)["selection"]
+    if beside := scope(header):
+        yield "databases and notices", beside
     yield "first and last entry", f"{header.first} to {header.last}"
     yield "entries", str(header.entries)
     yield "left out by the selection", str(header.left_out)

@@ -18,10 +18,12 @@ NOT_JUDGED = "not reconciled: jsonl judges no entry; csv, xlsx, md, html and bun
 def reconcile(
     survey: Survey, watch: Watch | None, target: Callable[[str], Target], configured: Collection[str]
 ) -> Iterator[Reconciled]:
-    """One for each environment of which the ledger knows where it stands, by the entries that count. watch: None where
-    nobody judged them. configured: the environments that the file tells how to reach."""
-    rules = survey.policies[-1].policy.environments
+    """One for each selected environment of which the ledger knows where it stands, by the entries that count. watch:
+    None where nobody judged them. configured: the environments that the file tells how to reach."""
+    rules, asked = survey.policies[-1].policy.environments, survey.selection.environment
     for name in in_promotion_order(survey.policies[-1].policy):
+        if asked and name != asked:
+            continue
         if watch is None:
             if name in survey.known:
                 yield Reconciled(name, "", (), reason=NOT_JUDGED)

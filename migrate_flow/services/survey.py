@@ -48,7 +48,8 @@ class Survey:
     """history: folded from the entries that govern alone. as_of: where the export ends, and at its entry's time.
     selection: with whole names. gaps: runs of positions that are left out, the first so many. moved: environments of
     which entries behind as_of speak. known: environments of which some entry says where its version table stands.
-    rare: position, kind, environment and actor of what concerns whole databases and no migration, the newest so many;
+    rare: position, kind, environment and actor of what concerns whole databases and no migration, the newest so many,
+    of the selected environment where there is one;
     rarities: how many in all. exported: positions and people of the newest export, and how many there were. revoked,
     flawed: keys that were revoked up to as_of, and why entries that govern do not count."""
 
@@ -140,7 +141,7 @@ def _read(ledger: Ledger, key_of: Callable[[str], str], found: Survey, as_of: in
                     found.known.add(name)
             if kind == Kind.LEDGER_EXPORTED:
                 found.exported = seq, actor, found.exported[2] + 1
-            elif not revision and kind in _RARE:
+            elif not revision and kind in _RARE and (not chosen.environment or name == chosen.environment):
                 found.rare.append((seq, kind, name or "", actor))
                 found.rarities += 1
             if chosen.revision:

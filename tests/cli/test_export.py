@@ -239,6 +239,18 @@ def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
     assert "not reconciled" in found["staging"]["reason"]
 
 
+def test_a_selected_environment_is_reconciled_alone(shop: Project) -> None:
+    assert list(reconciled(shop, "--env", "staging")) == ["staging"]
+    assert list(reconciled(shop, "--person", BEN)) == ["dev", "staging"]
+    header, _entries = lines(shop.flow("export", "--no-record", "--env", "staging").out)
+    assert [one["environment"] for one in header["reconciliation"]] == ["staging"]
+    asked = shop.flow("export", "--no-record", "--format", "md", "--env", "staging").out
+    assert "- Databases and notices: databases of this environment alone; keys, policies" in asked
+    asked = shop.flow("export", "--no-record", "--format", "md", "--person", BEN).out
+    assert "- Databases and notices: of the whole ledger, whatever is selected" in asked
+    assert "- Databases and notices" not in shop.flow("export", "--no-record", "--format", "md").out
+
+
 def test_what_judges_no_entry_reconciles_nothing(shop: Project) -> None:
     header, _entries = lines(shop.flow("export", "--no-record").out)
     assert {one["agrees"] for one in header["reconciliation"]} == {None}

@@ -26,7 +26,7 @@ $ migrate-flow export --format csv --output changes.csv
 | `html` | the same as a page to read and to print | stdout or a file |
 | `bundle` | a zip with entries, signatures, artifacts, policies and a program that verifies them | a file or a pipe |
 
-`--output FILE` writes the whole file or none of it.
+`--output FILE` writes the whole file or none of it, and never replaces a database, a key or the configuration.
 The same ledger, databases, options and person give the same bytes, also later and with `--as-of`: \
 the only time in an export is that of the newest entry in it, and no format looks at a clock.
 
@@ -40,6 +40,8 @@ What the ledger never heard of is an error (exit 2): an empty export would look 
 A row is there if one of the chosen entries speaks of it, and then it is whole: it tells what the ledger knows of the \
 change, not what the selection kept.
 The header says what was asked for, how many positions that leaves out, and which.
+With `--env` it holds the database of that environment beside the ledger and no other, and tells what concerns that \
+database; of keys, policies and exports, and with any other filter of all databases, it tells whatever is selected.
 
 `--as-of SEQ` exports the ledger as it was at that position.
 Without it, that is the newest one.

@@ -373,6 +373,26 @@ def test_an_environment_that_does_not_agree_is_an_exception(made: Made) -> None:
     assert "Reconciled ✗ does not hold everywhere" in found
 
 
+@pytest.mark.parametrize("what", ["notice", "out of reach"])
+def test_a_page_with_exceptions_about_the_whole_alone_does_not_say_that_there_is_none(what: str) -> None:
+    made = export(1)
+    fine = Reconciled("dev", "T", ("aaa",), ("aaa",), True)
+    apart = Reconciled("dev", "T", ("aaa",), reason="not reconciled: no access")
+    rows = [replace(row, exceptions=()) for row in made.rows]
+
+    def lead(*said: str, beside: Reconciled) -> str:
+        header = replace(made.header, notices=said, reconciliation=(beside,))
+        found = words(Page(document(replace_rows(replace(made, header=header), rows))).text)
+        return found[found.index("Summary") : found.index("Controls and their result")]
+
+    none = "No control fails in what this page covers, and there is no exception."
+    exported = "fay@example.com exported the ledger (entry 9)"
+    assert none in lead(exported, beside=fine)
+    said = lead("ada found drift of dev (entry 4)", beside=fine) if what == "notice" else lead(beside=apart)
+    assert none not in said
+    assert "! No control fails in what this page covers, but there are exceptions. What concerns the whole" in said
+
+
 def test_an_empty_ledger_has_a_page_too() -> None:
     found = words(Page(document(export(0))).text)
     assert "Nothing in this selection has a time." in found

@@ -375,6 +375,21 @@ def test_what_comes_later_changes_no_byte_of_an_earlier_position(tmp_path: Path,
     assert written(scribe.store, name) != before
 
 
+def test_notices_about_databases_are_those_of_the_selected_environment(tmp_path: Path) -> None:
+    scribe = governed(tmp_path)
+    assert scribe.store is not None
+    kept = scribe.says(BOB, Kind.TARGET_REPLACED, environment="staging", target=uuid("new"))
+    for _ in range(60):
+        scribe.says(BOB, Kind.TARGET_REPLACED, environment="dev", target=uuid("new"))
+    scribe.says(EVE, Kind.KEY_REVOKED, public_key=public_key(CY), comment="left")
+    found = export(scribe.store, name="csv", environment="staging").header.notices
+    about = [text for text in found if "replaced the database" in text]
+    assert len(about) == 1
+    assert f"of staging (entry {kept.seq})" in about[0]
+    assert not any("more entries" in text for text in found)
+    assert any(text.startswith(f"{EVE} revoked a key of {CY}") for text in found)
+
+
 def test_notices_have_the_newest_first_and_right_totals(tmp_path: Path) -> None:
     scribe = governed(tmp_path)
     assert scribe.store is not None

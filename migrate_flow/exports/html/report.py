@@ -22,6 +22,7 @@ from migrate_flow.core.audit_people import deed
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.text import safe
 from migrate_flow.exports import Exported
+from migrate_flow.exports.columns import scope
 from migrate_flow.exports.controls import FRAMEWORKS
 from migrate_flow.exports.html import people, sample, sections, stored, tally, timeline
 from migrate_flow.exports.html.colour import LONGEST_SHOWN, coloured
@@ -58,6 +59,7 @@ def _context(export: Exported) -> dict[str, Any]:
     header = export.header
     return {
         "header": header,
+        "scope": scope(header),
         "environments": read.shown,
         "tally": read,
         "notices": tuple(text for text in header.notices if not _OF_EXPORTS.fullmatch(text)),
