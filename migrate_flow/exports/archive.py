@@ -9,6 +9,7 @@ Source: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3.
 
 from __future__ import annotations
 
+import stat
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ _LOCATOR = struct.Struct("<4sIQI")
 _DAY_ONE = 33  # 1980-01-01, the first day that a zip can name
 _UNIX, _UTF8, _ENCRYPTED, _SIZES_FOLLOW = 3 << 8, 0x800, 0x1, 0x8
 _FILE = 0o100644 << 16
+_PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # kinds of files, as Unix has them; many programs name none
 _FULL, _FULL16 = 0xFFFFFFFF, 0xFFFF
 _STORED, _DEFLATED = 0, 8
 _COMMENT = 65535
@@ -205,7 +207,7 @@ class Archive:
         if len(head) < _CENTRAL.size or not head.startswith(b"PK\1\2"):
             raise self._refused("its directory is damaged")
         (_mark, _made, _needed, flags, method, _time, _date, crc, packed, size,
-         names, extras, comment, _disk, _inner, _outer, offset) = _CENTRAL.unpack(head)  # fmt: skip
+         names, extras, comment, _disk, _inner, outer, offset) = _CENTRAL.unpack(head)  # fmt: skip
         rest = self._at(place + _CENTRAL.size, names + extras)
         try:
             name = rest[:names].decode("utf-8" if flags & _UTF8 else "ascii")
@@ -213,6 +215,8 @@ class Archive:
             raise self._refused("it holds a file whose name is not plain") from None
         if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
             raise self._refused("it is encrypted, or packed in an unusual way")
+        if stat.S_IFMT(outer >> 16) not in _PLAIN:
+            raise self._refused(f"{name!r} is a link or a device: unpacked, it would be another file")
         size, packed, offset = _wide(rest[names:], size, packed, offset)
         if method == _STORED and packed != size:
             raise self._refused(f"{name!r} has two sizes")

@@ -109,8 +109,10 @@ class Bundle:
 
     def skeleton(self) -> Iterator[tuple[int, str, str, str]]:
         for number, line in enumerate(self._lines(names.CHAIN), start=1):
-            if number == 1 and line == names.CHAIN_HEAD:
-                continue
+            if number == 1:
+                if line == names.CHAIN_HEAD:
+                    continue
+                self._note(Problem(0, f"{names.CHAIN} does not begin with its line of headings"))
             found = names.CHAIN_LINE.fullmatch(line)
             if found is None:
                 self._note(Problem(0, f"{names.CHAIN}: line {number} can't be read"))

@@ -67,12 +67,13 @@ class Bundle:
         self.problems.append((seq, "".join(char if char.isprintable() else "?" for char in text)))
 
     def read(self, name: str) -> bytes:
+        if (self.folder / name).is_symlink():
+            raise Unusable(f"{name} is a link: what it leads to is no part of a bundle")
         return (self.folder / name).read_bytes()
 
     def walk(self) -> Iterator[str]:
         for folder, _folders, files in os.walk(str(self.folder)):
-            for file in files:
-                yield (Path(folder) / file).relative_to(self.folder).as_posix()
+            yield from ((Path(folder) / file).relative_to(self.folder).as_posix() for file in files)
 
     def check_sums(self) -> None:
         listed, there = set(), set(self.names)
@@ -94,12 +95,15 @@ class Bundle:
             self.problem(0, f"{name} is missing")
 
     def text(self, name: str) -> list[str]:
-        return self.read(name).decode("utf-8", "backslashreplace").splitlines() if name in self.names else []
+        text = self.read(name).decode("utf-8", "backslashreplace") if name in self.names else ""
+        return (text[:-1] if text.endswith("\n") else text).split("\n") if text else []
 
     def check_chain(self) -> None:
-        for number, line in enumerate(self.text("chain.tsv")[1:], start=2):
+        for number, line in enumerate(self.text("chain.tsv"), start=1):
+            if number == 1 and line == "seq\tstatement\tsignature\thash":
+                continue
             found = POSITION.fullmatch(line)
-            if not found:
+            if number == 1 or not found:
                 self.problem(0, f"chain.tsv: line {number} can't be read")
                 return
             seq, statement, signature, said = int(found[1]), found[2], found[3], found[4]
@@ -124,6 +128,7 @@ class Bundle:
                 self.problem(seq, f"{name} can't be read as a policy")
             else:
                 self.policies.append((seq, sha256(data), document))
+        self.policies.sort(key=lambda policy: policy[0])  # not by name: positions may have more digits than others
         pairs = [pair for _seq, _digest, document in self.policies for pair in owners(document).items()]
         wanted = {f'{person} namespaces="{NAMESPACE}" {key}' for key, person in pairs}
         lines = [line for line in self.text("allowed_signers") if line.strip() and not line.startswith("#")]
@@ -135,9 +140,8 @@ class Bundle:
             self.problem(0, "policies/ holds no policy, so nobody's key is known")
             return
         there = {name for name in self.names if seq_of(name)}
-        nonces, ledger, place = set(), None, 0
+        nonces, asked, ledger, place = set(), [], None, 0
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            asked = []
             for seq in sorted(set(map(seq_of, there))):
                 statement, signature = f"entries/{seq:07}.json", f"entries/{seq:07}.sig"
                 if not there.issuperset((statement, signature)):
@@ -156,8 +160,7 @@ class Bundle:
                     if nonce in nonces:
                         self.problem(seq, "its nonce is that of an earlier entry")
                     nonces.add(nonce)
-                    ledger = ledger or predicate["ledger"]
-                    if predicate["ledger"] != ledger:
+                    if predicate["ledger"] != (ledger := ledger or predicate["ledger"]):
                         self.problem(seq, "it was made for another ledger")
                     if not PERSON.fullmatch(actor):
                         raise ValueError("its actor is no person")
@@ -205,8 +208,7 @@ class Bundle:
         words = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-I", person]
         words += ["-f", str(self.folder / "allowed_signers"), "-s", str(self.folder / signature)]
         with (self.folder / statement).open("rb") as file:
-            done = subprocess.run(words, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        return done.returncode == 0
+            return subprocess.run(words, stdin=file, capture_output=True, check=False).returncode == 0
 
     def check_artifacts(self) -> int:
         here = [name[len("artifacts/") :] for name in self.names if name.startswith("artifacts/")]
@@ -253,14 +255,12 @@ def brought(kind: str, document: Json) -> Iterator[str]:
 def owners(policy: Json) -> dict[str, str]:
     """Public key -> person."""
     found = {key: person for person, said in policy["people"].items() for key in said["keys"]}
-    found.update(dict.fromkeys(policy["policy"].get("recovery_keys", ()), "recovery"))
-    return found
+    return {**found, **dict.fromkeys(policy["policy"].get("recovery_keys", ()), "recovery")}
 
 
 def key_of(signature: bytes) -> str:
     """The public key that an SSHSIG names."""
-    body = b"".join(line for line in signature.splitlines() if not line.startswith(b"-----"))
-    raw = base64.b64decode(body)
+    raw = base64.b64decode(b"".join(line for line in signature.splitlines() if not line.startswith(b"-----")))
     if raw[:6] != b"SSHSIG":
         raise ValueError("its signature is none of ssh-keygen's")
     blob = raw[14 : 14 + int.from_bytes(raw[10:14], "big")]
@@ -315,7 +315,7 @@ def report(bundle: Bundle, left: list[int], artifacts: int, genesis: str) -> int
         print(f"NOT proved: that the policies of positions {places[:20]} came into force there: left out")
     if not genesis:
         print(f"NOT proved: that this is the ledger you mean; its genesis is sha256:{bundle.hashes[min(1, last)]}")
-    print(f"NOT proved: what came after entry {last}; that times are true; README.md, header.json, changes.csv")
+    print(f"NOT proved: what came after {last}; true times; README.md, header.json, changes.csv, # in allowed_signers")
     return 0
 
 

@@ -9,6 +9,7 @@ from migrate_flow.core.text import safe
 
 # What begins a formula for some spreadsheet, the full-width forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_BEGINNINGS = (*_FORMULA, " ")  # some programs take no notice of spaces
 JOINED = "; "
 
 
@@ -24,7 +25,7 @@ def neutral(text: str) -> str:
     if not text:
         return text
     text = plain(text)
-    return "'" + text if text.startswith(_FORMULA) else text
+    return "'" + text if text.startswith(_BEGINNINGS) and text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def yes_no(value: bool | None) -> str:

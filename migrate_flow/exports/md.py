@@ -24,7 +24,7 @@ def write(export: Exported, out: BinaryIO) -> None:
 
 def escaped(text: str) -> str:
     """One line that Markdown takes for text and nothing else."""
-    return _BEGINNING.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", plain(text)))
+    return _BEGINNING.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", plain(text).strip()))
 
 
 def _lines(export: Exported) -> Iterator[str]:

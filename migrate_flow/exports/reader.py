@@ -166,7 +166,7 @@ def claimed(document: Mapping[str, Any], where: str) -> Claimed:
             counts={_text(kind): _count(number) for kind, number in header["counts"].items()},
             gaps=tuple((_count(start), _count(end)) for start, end in header["gaps"]),
             selection={name: _text(value) for name, value in selection.items()},
-            unsigned=tuple(name for name in header if name not in _DERIVED),
+            unsigned=tuple(name for name in (*header, *document) if name not in _DERIVED | {"schema", "header"}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(

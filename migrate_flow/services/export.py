@@ -197,6 +197,7 @@ def gather(archive: Archive, selection: Selection, format_name: str, *, as_of: i
         return replace(export, seq=_record(book, header, format_name))
     except IdentityError as error:
         why = f"{error.message}; {error.hint}" if error.hint else error.message
+        header = replace(header, by="")  # nobody is taken for a person whose key is not here
     except LedgerError as error:
         if "can't be trusted" in error.message:
             raise

@@ -253,12 +253,12 @@ def _time(text: str, option: str) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # by its zone, it may lie before the first year or after the last
         raise UsageError(
             f"{text!r} is no time", hint="2026-11-22, or 2026-11-22T13:20:00Z (UTC, unless it says otherwise)",
             where=option,
         ) from None  # fmt: skip
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _require_known(found: Survey, names: _Names) -> None:

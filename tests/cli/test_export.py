@@ -29,6 +29,8 @@ REFUSED = [
     (("--person", "eve@example.com"), "never heard of eve@example.com"),
     (("--kind", "apply.undone"), "no kind of entry 'apply.undone'"),
     (("--since", "yesterday"), "'yesterday' is no time"),
+    (("--since", "0001-01-01T00:00:00+10:00"), "'0001-01-01T00:00:00+10:00' is no time"),
+    (("--until", "9999-12-31T23:59:59-10:00"), "'9999-12-31T23:59:59-10:00' is no time"),
     (("--until", "2026-13-01"), "'2026-13-01' is no time"),
     (("--since", "2026-02-02", "--until", "2026-02-02"), "not before"),
     (("--as-of", "999"), "the ledger ends with entry"),
@@ -116,6 +118,12 @@ def test_without_a_key_it_is_not_recorded_and_says_so(shop: Project) -> None:
     answer = shop.flow("export")
     assert "not recorded, as with --no-record" in answer.err
     header, _entries = lines(answer.out)
+    assert (header["by"], header["recorded"]) == ("", False)
+
+
+def test_nobody_is_named_whose_key_is_not_there(shop: Project) -> None:
+    shutil.rmtree(Path(".migrate-flow") / "keys")
+    header, _entries = lines(shop.flow("export", actor=CARLA).out)
     assert (header["by"], header["recorded"]) == ("", False)
 
 

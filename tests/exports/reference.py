@@ -50,6 +50,7 @@ The export is an entry itself, `ledger.exported`: who took what, up to which pos
 It comes after what is exported.
 `--no-record` leaves none and needs no key.
 Without a key, or without the right to write to the ledger, `export` works as with `--no-record` and says so.
+With `--no-record` the header names whom `--as` names: nobody signed that.
 
 The header holds the ledger, as far as its entries count, beside the version table of each environment's database.
 A database out of reach is "not reconciled: no access", and never counted as agreeing.

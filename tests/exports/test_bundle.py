@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from migrate_flow.core.audit import Header, Selection
-from migrate_flow.exports import bundle_names
+from migrate_flow.exports import bundle_names, bundle_verify
 from migrate_flow.exports.archive import Archive, ArchiveWriter
 from tests.exports.bundles import SCRIPT, SQL, Sample, bundled, by_script, check, put, unzipped, written
 from tests.support.builders import ADA, DAN, EVE, public_key
@@ -189,6 +189,29 @@ def test_its_script_says_where_it_can_not_read(data: bytes, sample: Sample, tmp_
     done = by_script({**unzipped(bundled(sample)), "header.json": data}, tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: header.json can't be read")
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", ["changes.csv", "header.json", "entries/0000003.json"])
+def test_its_script_follows_no_link_out_of_the_folder(name: str, sample: Sample, tmp_path: Path) -> None:
+    files, folder = unzipped(bundled(sample)), tmp_path / "bundle"
+    outside = tmp_path / "outside"
+    outside.write_bytes(files.pop(name))
+    put(files, folder)
+    (folder / name).symlink_to(outside)
+    done = by_script(files, folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {name} is a link")
+
+
+def test_its_script_takes_policies_by_position_and_not_by_name(sample: Sample, tmp_path: Path) -> None:
+    files = unzipped(bundled(sample))
+    old = [name for name in files if name.startswith("policies/")]
+    for seq, name in zip((9_999_999, 10_000_000), old, strict=True):
+        files[f"policies/{seq:07}{name[-18:]}"] = files.pop(name)
+    bundle = bundle_verify.Bundle(put(files, tmp_path))
+    bundle.check_policies()
+    assert [seq for seq, _digest, _document in bundle.policies] == [9_999_999, 10_000_000]
 
 
 def test_the_sums_name_every_other_file(sample: Sample) -> None:

@@ -181,6 +181,10 @@ def chain_jumps(files: Files) -> Files:
     return {**files, "chain.tsv": files["chain.tsv"] + "\t".join([str(FAR), *digests, own]).encode() + b"\n"}
 
 
+def chain_of_windows(files: Files) -> Files:
+    return {**files, "chain.tsv": files["chain.tsv"].replace(b"\n", b"\r\n")}
+
+
 def chain_edited(files: Files) -> Files:
     rows = files["chain.tsv"].splitlines(keepends=True)
     rows[5] = rows[5][:-6] + (b"00000\n" if not rows[5].endswith(b"00000\n") else b"11111\n")
@@ -257,6 +261,13 @@ TAMPERINGS = {
     "chain edited": Tampering(
         chain_edited, 5, "chain.tsv: its hash does not follow", "chain.tsv: its hash does not follow"
     ),
+    "chain without headings": Tampering(
+        lambda files: {**files, "chain.tsv": files["chain.tsv"].split(b"\n", 1)[1]},
+        0,
+        "does not begin with its line of headings",
+        "line 1 can't be read",
+    ),
+    "chain of another system": Tampering(chain_of_windows, 0, "line 1 can't be read", "line 1 can't be read"),
     "chain jumps": Tampering(chain_jumps, FAR, "where 14 belongs", "where 14 belongs"),
     "artifact put in": Tampering(artifact_put_in, 0, "belongs to no entry", "belongs to no entry"),
     "entry beside": Tampering(entry_beside, 0, "no part of an export", "no part of an export"),
@@ -523,6 +534,15 @@ def test_what_nobody_signed_is_named(whole: Sample, part: Sample, file: Path) ->
     assert {"project", "at"} < set(said[1].split(", "))
 
 
+def test_what_stands_beside_the_header_is_named_as_unsigned(whole: Sample, file: Path) -> None:
+    files = unzipped(bundled(whole))
+    document = json.loads(files["header.json"]) | {"audited": "all is well"}
+    first, _, rest = lines(whole).partition(b"\n")
+    beside = json.dumps(json.loads(first) | {"audited": "all is well"}).encode() + b"\n" + rest
+    for data in (repacked(summed({**files, "header.json": json.dumps(document).encode()})), beside):
+        assert any(re.search(r"nobody signed .*\baudited\b", text) for text in check(file, data).not_proved)
+
+
 def test_a_readme_of_another_version_is_not_judged(whole: Sample, file: Path) -> None:
     files = unzipped(bundled(whole))
     assert "README.md: what this version writes for such an export" in check(file, repacked(files)).proved
@@ -679,6 +699,15 @@ def saying(size: int) -> bytes:
     return bytes(changed)
 
 
+def kind_of_file(mode: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        info = zipfile.ZipInfo("changes.csv")
+        info.create_system, info.external_attr = 3, mode << 16
+        archive.writestr(info, b"/etc/passwd")
+    return out.getvalue()
+
+
 def no_export(whole: bytes) -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", "it is empty"),
@@ -701,6 +730,8 @@ def no_export(whole: bytes) -> dict[str, tuple[bytes, str]]:
             zipped("entries/0000001.sig", "entries/0000002.sig").replace(b"0000002", b"0000001"),
             "two files named entries/0000001.sig",
         ),
+        "a link": (kind_of_file(0o120777), "'changes.csv' is a link or a device"),
+        "a pipe": (kind_of_file(0o010644), "'changes.csv' is a link or a device"),
         "a bomb": (saying(2 << 30), "unpacks to far more"),
         "a lie about sizes": (saying(1), "header.json is no JSON"),
         "another schema": (
