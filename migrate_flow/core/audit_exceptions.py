@@ -15,6 +15,7 @@ from migrate_flow.core.audit_tries import Try
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.evidence import Evidence
 from migrate_flow.core.history import Applied, Attestation
+from migrate_flow.core.policy import Level
 from migrate_flow.core.rehearsal import Grade
 from migrate_flow.core.standing import unclaimed
 
@@ -90,6 +91,10 @@ def _people(case: Case) -> Iterator[str]:
     people, counted = case.people, _counted(case)
     for said in counted:
         yield from people.only_by(said, case.authors)
+    for one in case.tries:
+        made, rules = one.made, one.made.policy.environments.get(case.environment)
+        if made.counts and rules is not None and made.asked is Level.APPROVED:
+            yield from people.applier_only_by(made.intent, rules.apply_roles, case.authors)
     signed = [case.said(said) for said in counted]
     signed += [case.said(said) for said in (case.self_review,) if said is not None]
     signed += [one.made.intent for one in case.tries]

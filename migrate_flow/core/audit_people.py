@@ -65,34 +65,55 @@ class People:
         """What of a person nobody but contributors of the migration ever recorded, in words: the key that signed, the
         role in which it did, or both."""
         role = said.fields["role"] if said.kind == Kind.APPROVED else ""
-        asked: list[tuple[str, str, frozenset[str] | None]] = [("key", "key", None)]
-        if said.kind in (Kind.APPROVED, Kind.REVIEWED):
-            name = f"role {role}" if role else "role as a reviewer"
-            asked.append(("role", name, frozenset([role]) if role else None))
+        roles = frozenset([role]) if role else None
+        asked = said.kind in (Kind.APPROVED, Kind.REVIEWED)
+        name = (f"role {role}" if role else "role as a reviewer") if asked else ""
+        yield from self._only_by(said.actor, said.seq, said.kind, named(said.key), (name, roles), contributors)
+
+    def applier_only_by(self, act: Act, roles: Collection[str], contributors: Collection[str]) -> Iterator[str]:
+        """As `only_by`, of whoever set out to apply it and is no contributor. roles: one of them was needed, if any."""
+        if act.person not in contributors:
+            role = ("role as an applier" if roles else "", frozenset(roles))
+            yield from self._only_by(act.person, act.seq, act.kind, act.key, role, contributors)
+
+    def _only_by(
+        self,
+        person: str,
+        seq: int,
+        kind: str,
+        key: str,
+        role: tuple[str, frozenset[str] | None],
+        contributors: Collection[str],
+    ) -> Iterator[str]:
+        """role: in words, empty where none was needed, and those of which one was; None for the reviewers' of then."""
+        asked: list[tuple[str, str, frozenset[str] | None]] = [(key, "key", None)]
+        if role[0]:
+            asked.append(("", *role))
         found: dict[tuple[int, frozenset[str]], list[str]] = {}
-        for what, name, wanted in asked:
-            seq, signers = self._recorded(said, what, wanted)
+        for own, name, wanted in asked:
+            first, signers = self._recorded(person, seq, own, wanted)
             if signers and signers <= set(contributors):
-                found.setdefault((seq, signers), []).append(f"the {name}")
-        for (seq, signers), names in found.items():
+                found.setdefault((first, signers), []).append(f"the {name}")
+        for (first, signers), names in found.items():
             were = "were" if len(names) > 1 else "was"
             yield (
-                f"{' and '.join(names)} of {said.actor} {were} recorded by {' and '.join(sorted(signers))} alone "
-                f"(entry {seq}), who contributed to this migration; {said.actor} {deed(said.kind)} in entry {said.seq}"
+                f"{' and '.join(names)} of {person} {were} recorded by {' and '.join(sorted(signers))} alone "
+                f"(entry {first}), who contributed to this migration; {person} {deed(kind)} in entry {seq}"
             )
 
-    def _recorded(self, said: Attestation, what: str, roles: frozenset[str] | None) -> tuple[int, frozenset[str]]:
-        """The first policy that said so, and everybody who signed one that did, up to the act."""
-        upto = self.version_at(said.seq).number
-        place = (upto, said.actor, said.key if what == "key" else what, roles or frozenset())
+    def _recorded(self, person: str, seq: int, key: str, roles: frozenset[str] | None) -> tuple[int, frozenset[str]]:
+        """The first policy that gave the person this key, or where there is none one of the roles, and everybody who
+        signed one that did, up to the act at the position. key: fingerprint."""
+        upto = self.version_at(seq).number
+        place = (upto, person, key, roles or frozenset())
         if place not in self._recorders:
             told = [
                 version
                 for version in self._history.policies[:upto]
                 if (
-                    said.key in version.policy.keys_of(said.actor)
-                    if what == "key"
-                    else version.policy.has_role(said.actor, roles or version.policy.review_roles)
+                    key in map(named, version.policy.keys_of(person))
+                    if key
+                    else version.policy.has_role(person, roles or version.policy.review_roles)
                 )
             ]
             signers = frozenset(name for version in told for name in version.by.split(", "))

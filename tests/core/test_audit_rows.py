@@ -266,6 +266,28 @@ def test_keys_and_roles_that_only_a_contributor_recorded() -> None:
     assert all(f"recorded by {ADA} alone (entry 1)" in one for one in found)
 
 
+def test_an_applier_whom_only_a_contributor_recorded() -> None:
+    """Ada keeps the policy and wrote the migration: she could have made up whoever applies it."""
+    robot = "robot@example.com"
+    places = (environment("dev"), environment("staging", upstream=["dev"], apply_roles=["releaser"]))
+    people = {**TEAM, ADA: ("developer", "policy-admin"), EVE: ("policy-admin",)}
+    scribe = Scribe()
+    scribe.opens(policy_document(people, places), by=EVE)
+    first = scribe.proposes(policy_document({**people, robot: ("releaser",)}, places), by=ADA)
+    scribe.created()
+    scribe.self_reviewed()
+    scribe.reviewed()
+    scribe.approved()
+    scribe.applied(env="dev")
+    scribe.applied(by=robot, env="staging")
+    found = rows(scribe)
+    only(
+        found["staging"].exceptions,
+        f"the key and the role as an applier of {robot} were recorded by {ADA} alone (entry {first.seq})",
+    )
+    assert (found["staging"].applier_distinct, found["dev"].exceptions) == (True, ())
+
+
 def test_a_policy_signed_by_somebody_else_vouches_for_its_people() -> None:
     people = {**TEAM, EVE: ("policy-admin",)}
     scribe = opened(policy_document(people))
