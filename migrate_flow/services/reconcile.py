@@ -62,9 +62,14 @@ def _one(target: Target, name: str, uuid: str, heads: tuple[str, ...]) -> Reconc
         return Reconciled(name, uuid, heads, reason=f"{NO_ACCESS} ({error.message})")
     if seen.problem:
         return Reconciled(name, uuid, heads, reason=f"{NO_ACCESS} ({seen.problem})")
-    if seen.identity is None or seen.identity.uuid != uuid:
-        answers = f" ({seen.identity.uuid})" if seen.identity else ""
-        return Reconciled(name, uuid, heads, reason=f"not reconciled: another database answers{answers}")
+    if seen.absent:
+        return Reconciled(name, uuid, heads, reason=f"{NO_ACCESS} (there is no database)")
+    if seen.identity is None:
+        reason = f"not reconciled: what the URL names ({seen.dialect}) says of itself no id that the ledger knows"
+        return Reconciled(name, uuid, heads, reason=reason)
+    if seen.identity.uuid != uuid:
+        reason = f"not reconciled: another database answers ({seen.identity.uuid})"
+        return Reconciled(name, uuid, heads, reason=reason)
     there = tuple(sorted(seen.heads or ()))
     agrees = there == heads
     return Reconciled(name, uuid, heads, there, agrees, "" if agrees else "the version table is not as recorded")

@@ -244,7 +244,22 @@ def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
     assert (found["dev"]["agrees"], found["dev"]["ledger_heads"]) == (False, ["aaaa02"])
     assert found["dev"]["database_heads"] == ["aaaa01"]
     assert found["staging"]["agrees"] is None
-    assert "not reconciled" in found["staging"]["reason"]
+    assert found["staging"]["reason"] == "not reconciled: no access (there is no database)"
+
+
+def test_what_is_not_the_database_that_the_ledger_knows_is_not_reconciled(shop: Project) -> None:
+    import sqlite3
+
+    Path("dev.db").rename("gone.db")
+    other = sqlite3.connect("dev.db")
+    other.execute("CREATE TABLE stranger (id INTEGER)")
+    other.commit()
+    other.close()
+    shutil.copy("gone.db", "staging.db")
+    found = reconciled(shop)
+    assert [found[name]["agrees"] for name in ("dev", "staging")] == [None, None]
+    assert "what the URL names (sqlite) says of itself no id" in found["dev"]["reason"]
+    assert f"another database answers ({found['dev']['target']})" in found["staging"]["reason"]
 
 
 def test_a_selected_environment_is_reconciled_alone(shop: Project) -> None:
