@@ -33,6 +33,7 @@ TOGETHER = (
     *("tests/acceptance/test_canary.py", "tests/cli/test_changes.py", "tests/faults/test_table.py"),
     *("tests/ledger/test_tls.py", "tests/services/test_verify_processes.py", "tests/support/test_servers.py"),
     *("tests/acceptance/test_guard_superuser.py", "tests/exports/test_programs.py"),
+    "tests/docs/test_site.py",
 )
 
 GITCONFIG = """\
