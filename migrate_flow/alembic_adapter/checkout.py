@@ -30,7 +30,9 @@ class Checkout:
 
     @property
     def folder(self) -> Path:
-        """Where Alembic is normally run: the folder of its configuration."""
+        """Where Alembic is normally run: the folder of its configuration; with Flask-Migrate, the project's."""
+        if self.settings.flask:
+            return self.root
         file = self.settings.ini or self.settings.toml
         return file.parent if file else self.root
 

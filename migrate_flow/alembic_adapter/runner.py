@@ -46,11 +46,12 @@ MARK = "migrate_flow"  # among a Config's attributes: it is the flow that runs e
 
 @dataclass(frozen=True, slots=True)
 class AlembicRunner:
-    """Implements `Runner`. x and url_env: as [project] in the configuration says."""
+    """Implements `Runner`. x, url_env and flask_app: as [project] in the configuration says."""
 
     checkout: Checkout
     x: tuple[str, ...] = ()
     url_env: str | None = None
+    flask_app: str | None = None
 
     @contextmanager
     def session(
@@ -61,6 +62,7 @@ class AlembicRunner:
         held: object,
         headers: Sequence[Revision] | None = None,
     ) -> Iterator[Session]:
+        from migrate_flow.alembic_adapter.flask_app import application
         from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
         from migrate_flow.alembic_adapter.session import Session
         from migrate_flow.dialects import dialect_for
@@ -70,7 +72,7 @@ class AlembicRunner:
         if headers is None and self.checkout.problems:
             problem = self.checkout.problems[0]
             raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
-        with sealed_imports(manifests, root), _variable(self.url_env, url):
+        with sealed_imports(manifests, root), _variable(self.url_env, url), application(self.flask_app, folder):
             graph = self.checkout.revisions.values() if headers is None else headers
             directory = script_directory(config, graph, manifests, root, self.checkout.settings.digest)
             yield Session(config, directory, dialect_for(dialect), folder, root, held)
@@ -104,9 +106,13 @@ class AlembicRunner:
             return RenderedSql(None, None, redact(last) or "the script ended the rendering process")
 
     def new_revision(self, request: NewRevision, url: str | None) -> str:
+        from migrate_flow.alembic_adapter.flask_app import application
         from migrate_flow.alembic_adapter.new import write_revision
 
-        path = write_revision(self._config(url), self.checkout, request)
+        # Without a URL env.py is not asked, as a rule, so that no application is needed.
+        variable, app = (self.url_env, self.flask_app) if url is not None else (None, None)
+        with _variable(variable, url or ""), application(app, self.checkout.folder):
+            path = write_revision(self._config(url), self.checkout, request)
         return Path(path).resolve().relative_to(self.checkout.root.resolve()).as_posix()
 
     def versions(self) -> dict[str, str]:

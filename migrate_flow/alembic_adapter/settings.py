@@ -53,6 +53,7 @@ class AlembicSettings:
     sqlalchemy_url: str | None = field(repr=False)
     digest: str
     file_template: str = ""  # as Alembic would fill it in, empty for its default
+    flask: bool = False  # Flask-Migrate's layout: env.py beside the ini file, which names no script_location
 
 
 def read_settings(file: Path, section: str = "alembic") -> AlembicSettings:
@@ -63,6 +64,9 @@ def read_settings(file: Path, section: str = "alembic") -> AlembicSettings:
     sources = _read_files(file, section)
     prepended = tuple(sources.here / text for text in sources.paths("prepend_sys_path", _COMMAS_SPACES_AND_COLONS))
     text = sources.text("script_location")
+    flask = not text and sources.ini == file.absolute() and file.with_name("env.py").is_file()
+    if flask:
+        text = "."
     if not text:
         raise sources.missing("script_location", 'script_location = "migrations"')
     script_location = _folder(text, prepended, sources, "script_location")
@@ -81,6 +85,7 @@ def read_settings(file: Path, section: str = "alembic") -> AlembicSettings:
         sqlalchemy_url=sources.url(),
         digest=sources.digest,
         file_template=sources.text("file_template"),
+        flask=flask,
     )
 
 

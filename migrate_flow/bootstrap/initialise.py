@@ -9,10 +9,12 @@ from pathlib import Path
 
 from migrate_flow.alembic_adapter.settings import AlembicSettings, read_settings
 from migrate_flow.bootstrap import ledgers
+from migrate_flow.bootstrap.alembic_project import Asked, asked, find_alembic
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier, git_email
 from migrate_flow.bootstrap.ledgers import local_heads
 from migrate_flow.bootstrap.urls import url_dialect
 from migrate_flow.bootstrap.wiring import now
+from migrate_flow.config.below import below
 from migrate_flow.config.load import FILE_NAME, Config, load
 from migrate_flow.config.schema import schema
 from migrate_flow.core.chain import Head
@@ -48,8 +50,9 @@ def initialise(wishes: Wishes, write: Write) -> Initialised:
     """Raises UsageError, ConfigError, IdentityError, LedgerError; then no configuration is written."""
     path = wishes.folder / FILE_NAME
     config = load(path) if path.exists() or path.is_symlink() else None
-    alembic = config.project.alembic if config else find_alembic(wishes)
+    alembic = config.project.alembic if config else find_alembic(wishes.folder, wishes.alembic)
     settings = read_settings(wishes.folder / alembic, config.project.alembic_section if config else "alembic")
+    env_py = asked(wishes.folder, settings) if config is None else Asked()
     request = Request(
         root=wishes.folder,
         project=_project_name(wishes.folder),
@@ -63,6 +66,9 @@ def initialise(wishes: Wishes, write: Write) -> Initialised:
         recovery=wishes.recovery,
         succeeds=wishes.succeeds,
         why=wishes.why,
+        url_env=env_py.url_env,
+        flask_app=env_py.flask_app,
+        warnings=env_py.warnings,
     )
     if wishes.succeeds:
         project = config.project.name if config else request.project
@@ -80,31 +86,15 @@ def initialise(wishes: Wishes, write: Write) -> Initialised:
     return done
 
 
-def find_alembic(wishes: Wishes) -> str:
-    """Alembic's configuration, relative to the folder. Raises UsageError if there is none."""
-    if wishes.alembic:
-        if not (wishes.folder / wishes.alembic).is_file():
-            raise UsageError(f"there is no file {wishes.alembic}", hint="alembic init migrations", where="--alembic")
-        return wishes.alembic
-    if (wishes.folder / "alembic.ini").is_file():
-        return "alembic.ini"
-    project = wishes.folder / "pyproject.toml"
-    if project.is_file() and re.search(r"^\[tool\.alembic\]", project.read_text("utf-8", "replace"), re.M):
-        return "pyproject.toml"
-    raise UsageError(
-        "there is no Alembic project here (no alembic.ini, no [tool.alembic] in pyproject.toml)",
-        hint="alembic init migrations; or name its configuration: migrate-flow init --alembic PATH",
-        where=str(wishes.folder.name),
-    )
-
-
 def lacks_alembic(wishes: Wishes) -> bool:
     if (wishes.folder / FILE_NAME).exists():
         return False
+    if wishes.alembic or below(wishes.folder, ["alembic.ini"]):
+        return False
     try:
-        find_alembic(wishes)
+        find_alembic(wishes.folder, "")
     except UsageError:
-        return not wishes.alembic
+        return True
     return False
 
 

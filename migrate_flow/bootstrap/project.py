@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,12 @@ def load_config(path: Path | None) -> Config:
 def checkout(config: Config) -> Checkout:
     """Raises ConfigError where Alembic's configuration can't be read."""
     settings = read_settings(config.root / config.project.alembic, config.project.alembic_section)
+    if settings.flask:
+        settings = replace(settings, prepend_sys_path=(config.root,))  # as `flask` does
     return Checkout(settings, config.root, imports=config.project.graph == "import")
 
 
 def runner(config: Config, scripts: Checkout) -> AlembicRunner:
     from migrate_flow.alembic_adapter.runner import AlembicRunner
 
-    return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env)
+    return AlembicRunner(scripts, tuple(config.project.x), config.project.url_env, config.project.flask_app)

@@ -73,7 +73,22 @@ def find(start: Path) -> Path:
         # A dangling link or a folder of that name is found, so that `load` says what is wrong with it.
         if os.path.lexists(candidate / FILE_NAME):
             return candidate / FILE_NAME
-    raise ConfigError(f"no {FILE_NAME} here or in a folder above", hint="migrate-flow init", where=str(folder))
+    raise _nowhere(folder)
+
+
+def _nowhere(folder: Path) -> ConfigError:
+    from migrate_flow.config.below import below, listed
+
+    inside = below(folder, [FILE_NAME])
+    if not inside:
+        return ConfigError(f"no {FILE_NAME} here or in a folder above", hint="migrate-flow init", where=str(folder))
+    projects = "a project is below" if len(inside) == 1 else f"{len(inside)} projects are below"
+    first = shlex.quote(str(inside[0].parent))
+    return ConfigError(
+        f"no {FILE_NAME} here or in a folder above; {projects}: {listed(inside)}",
+        hint=f"cd {first}, or name it before the command: migrate-flow --config {shlex.quote(str(inside[0]))} status",
+        where=str(folder),
+    )
 
 
 def load(path: Path) -> Config:

@@ -50,6 +50,9 @@ class Project(Table):
     url_env: Variable | None = Field(
         None, description="Hand the environment's URL to env.py in this environment variable as well."
     )
+    flask_app: Line | None = Field(
+        None, description="Run env.py inside of this Flask application (Flask-Migrate), as `flask --app`."
+    )
     x: tuple[Line, ...] = Field((), strict=False, description="Arguments for env.py, as `alembic -x`.")
     graph: Literal["literal", "import"] = Field(
         "literal",

@@ -35,6 +35,8 @@ def render(
     people: Mapping[str, tuple[Sequence[str], Sequence[str]]],
     alembic: str = "alembic.ini",
     alembic_section: str = "alembic",
+    url_env: str = "",
+    flask_app: str = "",
     ledger_url: str = DEFAULT_LEDGER,
     ledger_id: str = "",
     genesis: str = "",
@@ -42,12 +44,18 @@ def render(
     """The file's text. environments: (name, url, dialect) in order of promotion, see NewEnvironment; each but the
     first gets the one before it as upstream. people: by e-mail address, (roles, keys), see NewPerson.
 
-    Nothing is judged here: hand the text to `load.parse`.
+    url_env, flask_app: empty to leave them as comments. Nothing is judged here: hand the text to `load.parse`.
     """
     roles = {role for held, _ in people.values() for role in held}
     sections = [
         _HEAD.format(schema=SCHEMA_PATH),
-        _PROJECT.format(name=_quote(project), alembic=_quote(alembic), section=_quote(alembic_section)),
+        _PROJECT.format(
+            name=_quote(project),
+            alembic=_quote(alembic),
+            section=_quote(alembic_section),
+            url_env=f"url_env = {_quote(url_env)}" if url_env else _URL_ENV,
+            flask_app=f"flask_app = {_quote(flask_app)}" if flask_app else _FLASK_APP,
+        ),
         _LEDGER.format(url=_quote(ledger_url), id=_quote(ledger_id), genesis=_quote(genesis)),
         _ENVIRONMENTS,
         *_environment_tables([NewEnvironment(*item) for item in environments]),
@@ -111,13 +119,17 @@ _PROJECT = """\
 name = {name}
 alembic = {alembic}
 alembic_section = {section}
-# url_env = "DATABASE_URL"              # for an env.py that reads its URL from this variable
+{url_env}
+{flask_app}
 # x = ["tenant=main"]                   # as alembic -x
 # graph = "import"                      # only if branch labels or depends_on are expressions
 # ticket_pattern = "SHOP-[0-9]+"        # each migration's documentation must name a ticket
 # style_guide = "docs/migrations.md"    # shown at self-review
 # checklist = ["Does the old code still run after it?"]
 """
+
+_URL_ENV = '# url_env = "DATABASE_URL"              # for an env.py that reads its URL from this variable'
+_FLASK_APP = '# flask_app = "shop:create_app"         # Flask-Migrate: the application, as flask --app'
 
 _LEDGER = """\
 # Who said what about which migration, signed. SQLite belongs to one computer; a team uses PostgreSQL.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from migrate_flow.core.policy import POLICY_ADMIN, shortages
@@ -25,8 +25,13 @@ class Check:
     hint: str = ""
 
 
-def doctor(open_workspace: Callable[[], Workspace], hints: Callable[[Workspace], Mapping[str, str]]) -> list[Check]:
-    """Never raises for what is wrong with the project: it is in the list."""
+Hints = Callable[[Workspace], Mapping[str, str]]
+Machine = Callable[[Workspace], Iterable[Check]]
+
+
+def doctor(open_workspace: Callable[[], Workspace], hints: Hints, machine: Machine) -> list[Check]:
+    """Never raises for what is wrong with the project: it is in the list. hints: by environment, for no answer.
+    machine: what is said of this computer and the project's files."""
     try:
         workspace = open_workspace()
         _ = workspace.history
@@ -35,6 +40,7 @@ def doctor(open_workspace: Callable[[], Workspace], hints: Callable[[Workspace],
     found = [Check("config", "ok", f"{workspace.config.path.name} of project {workspace.config.project.name}")]
     for part in (_policy, _ledger, _keys, _scripts, _attempts):
         found += list(part(workspace))
+    found += machine(workspace)
     names = list(workspace.config.environments)
     for test in tested(workspace.config, names, workspace.target, hints(workspace)):
         state = "ok" if test.ok else "problem"

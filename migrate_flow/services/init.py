@@ -58,7 +58,8 @@ class Request:
 
     alembic: Alembic's configuration file, relative to root. fallback_url: the URL that it holds, empty if none.
     ledger_url: empty for the usual one. recovery: where an offline key's private half is to be written. succeeds: URL
-    of the ledger that a new one follows, for the reason why.
+    of the ledger that a new one follows, for the reason why. url_env, flask_app: what env.py asks for, empty if
+    nothing. warnings: what env.py does that the flow can't run with.
     """
 
     root: Path
@@ -73,13 +74,16 @@ class Request:
     recovery: Path | None = None
     succeeds: str = ""
     why: str = ""
+    url_env: str = ""
+    flask_app: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
     """keys: (person, public key, where it lies). recovery: where the offline key was written. succeeds: the ledger that
     the new one follows. joined: the configuration names a ledger already, so only a key
-    was made. warnings: what nobody can meet yet."""
+    was made. warnings: what nobody can meet yet, and lines of env.py that the flow can't run with."""
 
     root: Path
     keys: tuple[tuple[str, str, str], ...]
@@ -107,6 +111,8 @@ def init(request: Request, tools: Tools, write: Callable[[str], None]) -> Initia
             people=people,
             alembic=request.alembic,
             alembic_section=request.section,
+            url_env=request.url_env,
+            flask_app=request.flask_app,
             ledger_url=request.ledger_url or DEFAULT_LEDGER,
         )
 
@@ -197,7 +203,7 @@ def _open(
         environments=tuple(config.environments),
         ledger=entry.predicate["ledger"],
         genesis=entry.hash,
-        warnings=tuple(shortages(config.policy)),
+        warnings=(*request.warnings, *shortages(config.policy)),
         recovery=str(request.recovery or ""),
         succeeds=succeeds,
     )

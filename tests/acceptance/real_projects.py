@@ -104,7 +104,7 @@ def _ckan(shell: Shell) -> str:
 
 
 def _optuna(shell: Shell) -> str:
-    python, site = _venv(shell, "optuna==5.0.0")
+    python, site = venv(shell, "optuna==5.0.0")
     storage = site / "optuna" / "storages" / "_rdb"
     shutil.copytree(storage / "alembic", shell.folder / "alembic")
     shutil.copy(storage / "alembic.ini", shell.folder / "alembic.ini")
@@ -112,7 +112,7 @@ def _optuna(shell: Shell) -> str:
 
 
 def _keystone(shell: Shell) -> str:
-    python, site = _venv(shell, "keystone==29.0.0")
+    python, site = venv(shell, "keystone==29.0.0")
     sql = site / "keystone" / "common" / "sql"
     shutil.copytree(sql / "migrations", shell.folder / "migrations")
     # keystone's own commands give Alembic the folders of all releases, and configure it first.
@@ -123,7 +123,7 @@ def _keystone(shell: Shell) -> str:
     return python
 
 
-def _venv(shell: Shell, requirement: str) -> tuple[str, Path]:
+def venv(shell: Shell, *requirements: str) -> tuple[str, Path]:
     """Its interpreter, and where its packages are."""
     folder = shell.folder.parent / "venv"
     environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
@@ -131,7 +131,7 @@ def _venv(shell: Shell, requirement: str) -> tuple[str, Path]:
     python = str(folder / "bin" / "python")
     uv = shutil.which("uv")
     assert uv, "uv is not on the PATH"
-    what = [f"{REPOSITORY}[postgresql,mysql]", requirement, "psycopg2-binary"]
+    what = [f"{REPOSITORY}[postgresql,mysql]", *requirements, "psycopg2-binary"]
     done = subprocess.run(
         [uv, "pip", "install", "-q", "--python", python, *what],
         env=environ,

@@ -214,6 +214,7 @@ def test_env_py_takes_its_url_from_a_variable(shell: Shell):
         )
     )
     put_under_the_flow(shell)
+    edit(shell.folder / "migrate-flow.toml", r'(?m)^url_env = "SHOP_URL"', "# none")  # init has found it
     write_script(versions, "aaaa01")
     shell.flow("track")
     error = shell.error("apply", "--env", "dev", code=3)
@@ -222,7 +223,7 @@ def test_env_py_takes_its_url_from_a_variable(shell: Shell):
     assert error["where"] == f"migrations/env.py:{line}"
     elsewhere = shell.under(SHOP_URL="sqlite:///elsewhere.db")
     assert "another database" in elsewhere.error("apply", "--env", "dev", code=3)["message"]
-    edit(shell.folder / "migrate-flow.toml", r'(?m)^# url_env = "DATABASE_URL"', 'url_env = "SHOP_URL"')
+    edit(shell.folder / "migrate-flow.toml", r"(?m)^# none", 'url_env = "SHOP_URL"')
     elsewhere.flow("apply", "--env", "dev")
     assert databases.heads(database(shell)) == ["aaaa01"]
     assert databases.schema(database(shell, "elsewhere")) == []

@@ -45,6 +45,7 @@ class Shell:
     state: the folder in the home where programs keep what they saw. warm: where processes are forked from; None
     starts a fresh interpreter each time. pycache: where byte code goes (without any, a process that finds none in the
     environment compiles every library for seconds). checked: whether `self-review` runs its checks, see `unchecked`.
+    python: the interpreter of each command, where it is not that of the tests; only without warm.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Shell:
     environ: Mapping[str, str] = field(default_factory=dict)
     state: str = "state"
     checked: bool = False
+    python: str = sys.executable
 
     def flow(self, *words: str, actor: str = "", code: int | None = 0, given: str = "") -> Done:
         """Run ``migrate-flow WORDS``; actor: for ``--as``. code: None for any. given: standard input, which is never a
@@ -120,7 +122,7 @@ class Shell:
                 ended = self.warm.run(words, self.folder, self.variables, (stdin, out, err), TIMEOUT_S)
             else:
                 ended = subprocess.run(
-                    [sys.executable, "-m", *words],
+                    [self.python, "-m", *words],
                     cwd=self.folder,
                     env=self.variables,
                     stdin=stdin,
