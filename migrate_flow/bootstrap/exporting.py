@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from migrate_flow.bootstrap import ledgers, wiring
+from migrate_flow.bootstrap.hearing import hooks
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.core.chain import SeenHead
 from migrate_flow.core.history import History
@@ -17,7 +18,7 @@ def archive(path: Path | None, wanted: str, *, asks: bool = True) -> Archive:
     """wanted: whose key signs, empty for the default. Raises ConfigError, LedgerError."""
     config = wiring.load_config(path)
     ring, verifier = KeyRing(config.root, asks=asks), SshsigVerifier()
-    ledger = wiring.open_ledger(config)
+    ledger, told = wiring.open_ledger(config), hooks(config)
     heads = ledgers.local_heads(config.root, ledger.describe())
 
     def actor(history: History) -> str:
@@ -37,6 +38,7 @@ def archive(path: Path | None, wanted: str, *, asks: bool = True) -> Archive:
             heads,
             ledger_id=config.ledger.id,
             genesis=config.ledger.genesis,
+            appended=told.heard,
         )
         made.surveyed, made.seen = history, seen
         return made
@@ -49,4 +51,5 @@ def archive(path: Path | None, wanted: str, *, asks: bool = True) -> Archive:
         book=book,
         actor=actor,
         target=lambda name, person: wiring.target(config, name, person),
+        tell=told.run,
     )

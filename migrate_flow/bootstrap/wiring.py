@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrate_flow.bootstrap import ledgers
+from migrate_flow.bootstrap.hearing import hooks
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.bootstrap.later import later
 from migrate_flow.bootstrap.project import checkout as checkout
@@ -91,7 +92,7 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace
         know(wired.history, found)
         return found
 
-    ledger = open_ledger(config)
+    ledger, told = open_ledger(config), hooks(config)
     book = Book(
         ledger,
         SshsigVerifier(),
@@ -100,6 +101,7 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace
         ledgers.local_heads(config.root, ledger.describe()),
         ledger_id=config.ledger.id,
         genesis=config.ledger.genesis,
+        appended=told.heard,
     )
     wired = Workspace(
         config=config,
@@ -112,6 +114,7 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace
         verifier=SshsigVerifier(),
         clock=now,
         authors=later(lambda: _git(config)),
+        tell=told.run,
     )
     return wired
 

@@ -9,7 +9,7 @@ import typer
 
 from migrate_flow.cli.options import As, Output
 from migrate_flow.cli.output import emit, note
-from migrate_flow.cli.session import options
+from migrate_flow.cli.session import options, tell_at_the_end
 
 FormatName = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="jsonl, csv, xlsx, md, html or bundle.", show_default=True)
@@ -46,6 +46,7 @@ def export(
     require_format(format_name, terminal=output is None and sys.stdout.isatty())
     given = options(ctx)
     opened = archive(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+    tell_at_the_end(ctx, opened.tell)
     selection = Selection(since, until, env, person, revision, kind)
     done = gather(opened, selection, format_name, as_of=as_of or 0, record=not no_record)
     if done.unrecorded:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from migrate_flow.cli.options import Globals
-from migrate_flow.cli.output import check_format
+from migrate_flow.cli.output import check_format, note
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
@@ -29,7 +30,21 @@ def workspace(ctx: typer.Context, actor: str = "", format_name: str = "table") -
 
     check_format(format_name)
     given = options(ctx)
-    return wiring.workspace(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+    space = wiring.workspace(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+    tell_at_the_end(ctx, space.tell)
+    return space
+
+
+def tell_at_the_end(ctx: typer.Context, tell: Callable[[], Iterable[str]]) -> None:
+    """The hooks run when all is done, shown and let go. Nothing that happens then becomes the command's exit code."""
+    ctx.call_on_close(lambda: _tell(tell))
+
+
+def _tell(tell: Callable[[], Iterable[str]]) -> None:
+    if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        return  # whoever ends us is not kept waiting
+    for line in tell():
+        note(line)
 
 
 def without_ledger(ctx: typer.Context, actor: str = "", format_name: str = "table") -> Apart:

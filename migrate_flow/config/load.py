@@ -15,7 +15,7 @@ from typing import Any
 
 from migrate_flow.config import checked
 from migrate_flow.config.document import dialect, policy_document
-from migrate_flow.config.settings import Environment, File, Ledger, Lint, Project, Rehearsal, file_of
+from migrate_flow.config.settings import Environment, File, Hook, Ledger, Lint, Project, Rehearsal, file_of
 from migrate_flow.core.policy import Policy
 from migrate_flow.core.schedule import parse_duration
 from migrate_flow.errors import ConfigError
@@ -61,7 +61,7 @@ class Config:
     policy: Policy
     lint: Lint
     rehearsal: Rehearsal
-    hooks: Mapping[str, Any]
+    hooks: Mapping[str, Hook]
     text: str = field(repr=False)
     raw: Mapping[str, Any] = field(repr=False)
 

@@ -5,7 +5,7 @@ What needs more than one field (names, upstreams, URLs, keys) is checked in the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,8 @@ from migrate_flow.config.values import (
     Count,
     Digest,
     Expression,
+    HookTimeout,
+    Kinds,
     LedgerId,
     Length,
     Line,
@@ -197,6 +199,22 @@ class Rehearsal(Table):
     )
 
 
+class Hook(Table):
+    """A command that is run after entries of some kinds, by name."""
+
+    on: tuple[Kinds, ...] = Field(
+        strict=False,
+        min_length=1,
+        description='Kinds of entries, or beginnings of them: "apply.applied", "apply.", "migration.approved".',
+    )
+    command: tuple[Line, ...] = Field(
+        strict=False,
+        min_length=1,
+        description="The program and its arguments, as a list; no shell. With a slash: relative to this file's folder.",
+    )
+    timeout: HookTimeout = Field("10s", description="How long one run may take, at most a minute.")
+
+
 class File(Table):
     """The whole file."""
 
@@ -209,4 +227,4 @@ class File(Table):
     people: dict[str, Person] = Field({}, description="People and bots by e-mail address, in lower case.")
     lint: Lint = Field(Lint(), description="The static rules.")
     rehearsal: Rehearsal = Field(Rehearsal(), description="Scratch databases.")
-    hooks: dict[str, Any] = Field({}, description="Commands to run beside the flow.")
+    hooks: dict[str, Hook] = Field({}, description="Commands that hear of new entries, by a name of one's own.")

@@ -209,4 +209,10 @@ _REST = """\
 # postgresql = "env:SCRATCH_DATABASE_URL"   # a server for scratch databases; default: bundled programs
 # mysql = "env:SCRATCH_MYSQL_URL"
 # baseline = "schema.sql"               # or "command: ...", "environment:production"
+
+# A command that hears of new entries of some kinds, as JSON on stdin, after the act. No shell; never in its way.
+# [hooks.chat]
+# on = ["apply.", "migration.approved"]
+# command = ["tools/tell-the-team", "--channel", "database"]
+# timeout = "10s"
 """

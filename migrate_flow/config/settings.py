@@ -18,6 +18,7 @@ class Project:
     alembic: str = "alembic.ini"
     alembic_section: str = "alembic"
     url_env: str | None = None
+    flask_app: str | None = None
     x: tuple[str, ...] = ()
     graph: str = "literal"
     ticket_pattern: str | None = None
@@ -93,6 +94,13 @@ class Rehearsal:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Hook:
+    on: tuple[str, ...]
+    command: tuple[str, ...]
+    timeout: str = "10s"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class File:
     project: Project
     ledger: Ledger
@@ -101,7 +109,7 @@ class File:
     people: Mapping[str, Person]
     lint: Lint
     rehearsal: Rehearsal
-    hooks: Mapping[str, Any]
+    hooks: Mapping[str, Hook]
 
 
 def file_of(raw: Mapping[str, Any]) -> File:
@@ -116,7 +124,7 @@ def file_of(raw: Mapping[str, Any]) -> File:
         people={name: Person(**_values(each)) for name, each in raw.get("people", {}).items()},
         lint=Lint(**_values(raw.get("lint", {}))),
         rehearsal=Rehearsal(**_values(raw.get("rehearsal", {}))),
-        hooks=raw.get("hooks", {}),
+        hooks={name: Hook(**_values(each)) for name, each in raw.get("hooks", {}).items()},
     )
 
 

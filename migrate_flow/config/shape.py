@@ -13,6 +13,7 @@ from migrate_flow.config.model import (
     Environment,
     Escalation,
     File,
+    Hook,
     Ledger,
     Lint,
     Person,
@@ -30,8 +31,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "people": Person,
     "lint": Lint,
     "rehearsal": Rehearsal,
+    "hooks": Hook,
 }
-_PLACES = {"environments": "environments.NAME", "people": "people.NAME"}
+_PLACES = {"environments": "environments.NAME", "people": "people.NAME", "hooks": "hooks.NAME"}
 _EXPECTED = {
     "string_type": 'a text in quotes, such as "…"',
     "int_type": "a whole number, without quotes",
@@ -46,6 +48,8 @@ _REQUIRED = {
     "project": 'add: [project] with name = "…", or make a file with: migrate-flow init',
     "environments": "add: [environments.dev], or make a file with: migrate-flow init",
     "when": 'add: when = ["destructive"]',
+    "on": 'add: on = ["apply."]',
+    "command": 'add: command = ["./notify"]',
     "approvals": "add: approvals = { backend-lead = 1 }",
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from migrate_flow.core.entry import Kind
 from migrate_flow.core.schedule import parse_duration, parse_window
 
 RISKS = ("destructive", "lossy", "irreversible", "waiver", "raw-sql-unknown")
@@ -23,6 +25,8 @@ _SHA256 = r"(sha256:[0-9a-f]{64})?"
 
 # PostgreSQL counts its timeouts in milliseconds, in 32 bits.
 _LONGEST_TIMEOUT = timedelta(days=24)
+_AREAS = dict.fromkeys(f"{kind.partition('.')[0]}." for kind in Kind)
+_LONGEST_HOOK = timedelta(minutes=1)
 
 
 def _shaped(pattern: str, allowed: str, value: str) -> str:
@@ -50,6 +54,19 @@ def _timeout(value: str) -> str:
     return value
 
 
+def _hook_timeout(value: str) -> str:
+    if not timedelta(0) < parse_duration(value) <= _LONGEST_HOOK:
+        raise ValueError("a hook's timeout must be more than 0 and at most 1min")
+    return value
+
+
+def _kinds(value: str) -> str:
+    if not value or not any(kind.startswith(value) for kind in Kind):
+        meant = get_close_matches(value, [*_AREAS, *Kind], n=1)
+        raise ValueError(f"no kind of entry begins so{f', did you mean {meant[0]}?' if meant else ''}")
+    return value
+
+
 def _window(value: str) -> str:
     return parse_window(value).text
 
@@ -66,6 +83,8 @@ Line = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_prin
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_expression)]
 Length = Annotated[str, AfterValidator(_length), Field(examples=["24h", "30d", "1h30min"])]
 Timeout = Annotated[str, AfterValidator(_timeout), Field(examples=["5s", "15min"])]
+HookTimeout = Annotated[str, AfterValidator(_hook_timeout), Field(examples=["10s"])]
+Kinds = Annotated[str, AfterValidator(_kinds), Field(examples=["apply.", *Kind])]
 WindowText = Annotated[str, AfterValidator(_window), Field(examples=["mon-thu 09:00-16:00 Europe/Berlin"])]
 Role = Annotated[
     str,

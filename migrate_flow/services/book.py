@@ -25,13 +25,20 @@ TOLERANCE = timedelta(minutes=5)
 Recheck = Callable[[History], None]
 
 
+Appended = Callable[[Entry], None]
+
+
+def _unheard(_entry: Entry) -> None:
+    """Nobody asked to hear of it."""
+
+
 def _fine(_history: History) -> None:
     """Nothing that others appended meanwhile matters to this entry."""
 
 
 class Book:
     """heads: what was seen of the ledger before. ledger_id, genesis: the trust anchor of the configuration, empty where
-    it names none."""
+    it names none. appended: hears of each entry once it is in the ledger; never raises."""
 
     def __init__(
         self,
@@ -43,11 +50,13 @@ class Book:
         *,
         ledger_id: str = "",
         genesis: str = "",
+        appended: Appended = _unheard,
     ) -> None:
         self.ledger, self._verifier, self._signer, self._clock = ledger, verifier, signer, clock
         self.heads = heads
         self._verified: dict[int, str] = {}  # position -> what is wrong with its signature
         self._anchor = (ledger_id, genesis)
+        self._appended = appended
 
     @cached_property
     def history(self) -> History:
@@ -234,6 +243,7 @@ class Book:
             ) from error
         fold([entry], self._verifier.key_of, history)
         self._note(history)
+        self._appended(entry)
         return entry
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,6 +74,7 @@ class Archive:
     book: Callable[[History, SeenHead | None], Book]
     actor: Callable[[History], str]
     target: Callable[[str, str], Target]
+    tell: Callable[[], Iterable[str]] = tuple  # as a workspace's
 
 
 @dataclass(frozen=True)

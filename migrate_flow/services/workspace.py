@@ -32,6 +32,7 @@ class Workspace:
     verifier: Verifier
     clock: Clock
     authors: Authors
+    tell: Callable[[], Iterable[str]] = tuple  # runs the hooks on what was appended; gives what went wrong with them
     notices: list[str] = field(default_factory=list)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
 from migrate_flow.core.fields import malformed
@@ -156,22 +156,22 @@ def _ask(what: str, people: tuple[str, ...], command: str) -> str:
     return f"next: ask {' or '.join(people)} for migrate-flow {command}"
 
 
-def log(entries: Sequence[Entry]) -> Document:
-    data = {
-        "entries": [
-            {
-                "seq": entry.seq,
-                "hash": f"sha256:{entry.hash}",
-                "kind": entry.kind,
-                "at": entry.at,
-                "actor": entry.actor,
-                "revision": entry.revision,
-                "environment": entry.environment,
-                "predicate": entry.predicate,
-            }
-            for entry in entries
-        ]
+def entry_values(entry: Entry) -> dict[str, Any]:
+    """One entry, for documents and hooks."""
+    return {
+        "seq": entry.seq,
+        "hash": f"sha256:{entry.hash}",
+        "kind": entry.kind,
+        "at": entry.at,
+        "actor": entry.actor,
+        "revision": entry.revision,
+        "environment": entry.environment,
+        "predicate": entry.predicate,
     }
+
+
+def log(entries: Sequence[Entry]) -> Document:
+    data = {"entries": [entry_values(entry) for entry in entries]}
     if not entries:
         return Document("log", data, (Line("no entry matches"),))
     rows = tuple(

@@ -106,9 +106,9 @@ def test_a_layout_that_would_be_damaged_is_refused_with_what_to_write() -> None:
 
 @pytest.mark.parametrize("where", ["# the top", "# the end"])
 def test_headers_inside_texts_do_not_lead_astray(where: str) -> None:
-    text = COMMENTED.replace(where, "[hooks]\nx = '''\n[people.fake]\n'''")
+    text = COMMENTED.replace(where, "[lint.constraint_names]\npk = '''\n[people.fake]\n'''")
     after = add_person(text, "bob", [], [BOB])
-    assert tomllib.loads(after)["hooks"] == tomllib.loads(text)["hooks"]
+    assert tomllib.loads(after)["lint"] == tomllib.loads(text)["lint"]
     assert set(tomllib.loads(after)["people"]) == {"ada@example.com", "bob"}
 
 
