@@ -17,12 +17,16 @@ Every error says what is wrong, where, and what to run next.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class MigrateFlowError(Exception):
     """Base of every error that the command line shows.
 
     message: one sentence, what is wrong. hint: a command to paste, or what to do.
-    where: ``file:line``, a configuration key, an environment, or empty.
+    where: ``file:line``, a configuration key, an environment, or empty. document: the report that says more, for
+    programs, where there is one.
     """
 
     exit_code = 70
@@ -33,6 +37,7 @@ class MigrateFlowError(Exception):
         self.message = message
         self.hint = hint
         self.where = where
+        self.document: Mapping[str, Any] | None = None
 
 
 class Terminated(KeyboardInterrupt):

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.config.load import Config
+from migrate_flow.core.redaction import SECRET_VARIABLES
 from migrate_flow.core.schedule import parse_duration
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
 OFF = "MIGRATE_FLOW_NO_HOOKS"
 SCHEMA = "migrate-flow/hook/1"
-# What the flow and the drivers read for themselves.
-_SECRETS = ("MIGRATE_FLOW_SIGNING_KEY", "MIGRATE_FLOW_SIGNING_KEY_FILE", "PGPASSWORD", "MYSQL_PWD")
+_SECRETS = (*SECRET_VARIABLES, "MIGRATE_FLOW_SIGNING_KEY_FILE")
 
 
 def hooks(config: Config) -> Hooks:

@@ -20,14 +20,12 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from migrate_flow.cli.output import note, show_error
-from migrate_flow.core.redaction import redact, remember
+from migrate_flow.core.redaction import SECRET_VARIABLES, redact, remember
 from migrate_flow.errors import MigrateFlowError, Terminated, UsageError
 
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
 
 
-# What drivers read for themselves, and env.py may repeat.
-_SECRET_VARIABLES = ("PGPASSWORD", "MYSQL_PWD", "MIGRATE_FLOW_SIGNING_KEY")
 _REPEATS = re.compile(r"(Got unexpected extra arguments?(?:\(s\))?) \(.*\)", re.DOTALL)
 
 # While the first signal's consequences are recorded, a second one must not cut them short.
@@ -68,7 +66,7 @@ class Group(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         _open_streams()
-        for name in _SECRET_VARIABLES:
+        for name in SECRET_VARIABLES:
             remember(os.environ.get(name))
         with _Signals() as signals:
             try:

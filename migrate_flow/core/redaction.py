@@ -11,6 +11,8 @@ import re
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+# What the flow and the drivers read for themselves, and env.py may repeat.
+SECRET_VARIABLES = ("PGPASSWORD", "MYSQL_PWD", "MIGRATE_FLOW_SIGNING_KEY")
 SHORTEST = 4
 _SECRETS: set[str] = set()
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
