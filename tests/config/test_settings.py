@@ -17,6 +17,7 @@ TABLES.remove("Table")
 NEEDED: dict[str, dict[str, Any]] = {
     "Project": {"name": "shop"},
     "Environment": {"url": "sqlite:///dev.db"},
+    "Hook": {"on": ["apply."], "command": ["./tell"]},
     "Escalation": {"when": ["lossy"], "approvals": {"dba": 1}},
 }
 
