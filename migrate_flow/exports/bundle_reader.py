@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from migrate_flow import __version__
 from migrate_flow.core import canonical
+from migrate_flow.core.audit import Change
 from migrate_flow.core.chain import ORIGIN
 from migrate_flow.core.entry import kind_of
 from migrate_flow.errors import UsageError
 from migrate_flow.exports import bundle_names as names
+from migrate_flow.exports import rows_again
 from migrate_flow.exports.archive import Archive, Damaged, Member
-from migrate_flow.exports.bundle_readme import readme_again
+from migrate_flow.exports.bundle_readme import header_again, readme_again
 from migrate_flow.services.file_evidence import BUNDLE, Claimed
 from migrate_flow.services.verify_chunk import Row
 from migrate_flow.services.verify_ledger import Problem
@@ -135,6 +137,14 @@ class Bundle:
             if name.startswith(names.ARTIFACTS) and names.known(name):
                 yield name.removeprefix(names.ARTIFACTS), self._read(name, LARGEST_ARTIFACT)
 
+    def artifact(self, digest: str) -> bytes | None:
+        name = names.ARTIFACTS + digest
+        return self._read(name, LARGEST_ARTIFACT) if name in self._others else None
+
+    def unlike(self, changes: Iterable[Change]) -> Iterator[str]:
+        lines = self._lines(names.CHANGES, rows_again.LONGEST_LINE)
+        return rows_again.unlike(lines, changes, header_again(self.header))
+
     def policies(self) -> list[tuple[int, str, bytes]]:
         found = [(names.policy_of(name), name) for name in self._others]
         return sorted((*told, self._read(name)) for told, name in found if told)
@@ -187,7 +197,7 @@ class Bundle:
             self._damaged(member, error)
         return digest.hexdigest()
 
-    def _lines(self, name: str) -> Iterator[str]:
+    def _lines(self, name: str, longest: int = _LONGEST_LINE) -> Iterator[str]:
         """Of a text that may be too large to be held."""
         place = self._others.get(name)
         if place is None:
@@ -197,12 +207,12 @@ class Bundle:
             for part in self._archive.chunks(member):
                 *lines, rest = (rest + part).split(b"\n")
                 yield from (line.decode(errors="backslashreplace") for line in lines)
-                if len(rest) > _LONGEST_LINE:
+                if len(rest) > longest:
                     break
         except Damaged as error:
             self._damaged(member, error)
         if rest:
-            yield rest[:_LONGEST_LINE].decode(errors="backslashreplace")
+            yield rest[:longest].decode(errors="backslashreplace")
 
     def _damaged(self, member: Member, error: Damaged) -> None:
         self._note(Problem(names.position(member.name), f"{member.name}: {error}"))

@@ -169,21 +169,23 @@ def readme(header: Header) -> str:
 
 def readme_again(said: Claimed) -> str:
     """For an export of which only this is known."""
-    return readme(
-        Header(
-            product=said.product,
-            project=said.project,
-            ledger=said.ledger,
-            genesis=said.genesis,
-            by="",
-            at=said.at,
-            as_of=said.head.seq,
-            head=said.head.hash,
-            selection=Selection(**said.selection),
-            first=said.first,
-            last=said.last,
-            entries=said.entries,
-            counts=said.counts,
-            left_out=said.left_out,
-        )
+    return readme(header_again(said))
+
+
+def header_again(said: Claimed) -> Header:
+    return Header(
+        product=said.product,
+        project=said.project,
+        ledger=said.ledger,
+        genesis=f"sha256:{said.genesis}",
+        by="",
+        at=said.at,
+        as_of=said.head.seq,
+        head=f"sha256:{said.head.hash}",
+        selection=Selection(**said.selection),
+        first=said.first,
+        last=said.last,
+        entries=said.entries,
+        counts=said.counts,
+        left_out=said.left_out,
     )

@@ -14,9 +14,10 @@ JOINED = "; "
 
 
 def plain(text: str) -> str:
-    """One line, without control and direction characters."""
-    if text.isprintable():
-        return text if text.isascii() else safe(text)
+    """One line, without control and direction characters. The same with every Python, whatever it takes for printable
+    beyond ASCII: `verify` writes it again."""
+    if text.isascii() and text.isprintable():
+        return text
     return safe(" ".join(text.split()))
 
 

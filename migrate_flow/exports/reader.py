@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from migrate_flow.core import canonical
-from migrate_flow.core.audit import SCHEMA, Selection
+from migrate_flow.core.audit import SCHEMA, Change, Selection
 from migrate_flow.core.chain import Head
 from migrate_flow.errors import UsageError
 from migrate_flow.exports.bundle_reader import Bundle
@@ -80,6 +80,14 @@ class JsonLines:
         return iter(())
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]:
+        return iter(())
+
+    def artifact(self, digest: str) -> bytes | None:
+        del digest
+        return None
+
+    def unlike(self, changes: Iterable[Change]) -> Iterator[str]:
+        del changes
         return iter(())
 
     def policies(self) -> list[tuple[int, str, bytes]]:

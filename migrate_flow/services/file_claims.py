@@ -35,6 +35,8 @@ def proved(evidence: Evidence, judged: Judgement, genesis: str, since: Head | No
         yield f"all {judged.files} files: as SHA256SUMS names them, none added and none gone"
     if bundle and evidence.own_readme:
         yield "README.md: what this version writes for such an export"
+    if judged.own_changes:
+        yield "changes.csv: the rows that the entries make, but for its column ticket"
     if judged.holds("header", "entries") and (count or bundle):
         yield "counts, positions, gaps and head in the header: counted again from the entries" + (
             "" if bundle or header.whole else ", as far as they are here"
@@ -82,7 +84,9 @@ def not_proved(evidence: Evidence, judged: Judgement, genesis: str) -> Iterator[
     yield "that a key was in its owner's hands only: the policy says whose it is, and no more"
     fields = _unsigned(evidence, judged)
     yield f"who exported it, and how ledger and databases compared: nobody signed {fields} of the header"
-    if bundle:
+    if judged.own_changes:
+        yield "the column ticket of changes.csv: what is one, the project's configuration says"
+    elif bundle:
         yield "the rows of changes.csv: changes.csv is a reading of the entries, which count"
     if bundle and evidence.own_readme is None:
         yield f"README.md: {shortened(evidence.header.product, 60)} wrote it, and this version can't write the same"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from migrate_flow.core import canonical
-from migrate_flow.core.audit import Selection
+from migrate_flow.core.audit import Change, Selection
 from migrate_flow.core.chain import Head
 from migrate_flow.services.survey import matcher
 from migrate_flow.services.verify_chunk import Row
@@ -72,6 +72,14 @@ class Evidence(Protocol):
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]: ...
 
+    def artifact(self, digest: str) -> bytes | None:
+        """Its bytes, if they are here."""
+        ...
+
+    def unlike(self, changes: Iterable[Change]) -> Iterator[str]:
+        """In words, what of a bundle's changes.csv is not what this version writes of these."""
+        ...
+
     def policies(self) -> list[tuple[int, str, bytes]]:
         """Position, the digits of the digest in the name, and the bytes, by position."""
         ...
@@ -131,6 +139,7 @@ class Judgement:
 
     hashes: what is known of positions that were asked for, hex. files: in a bundle. artifacts: how many. unvouched:
     positions of policies whose own entries are not here. signers: person and fingerprint, as the signatures say.
+    own_changes: whether changes.csv has the rows that the entries make; None where that is not known.
     """
 
     found: Found
@@ -144,6 +153,7 @@ class Judgement:
     policies: int = 0
     unvouched: tuple[int, ...] = ()
     signers: tuple[tuple[str, str], ...] = ()
+    own_changes: bool | None = None
 
     def holds(self, *areas: str) -> bool:
         return not any(self.problems.get(area) for area in areas)

@@ -11,9 +11,13 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import cast
 
 from migrate_flow.core import canonical
+from migrate_flow.core.audit_notes import Watch
+from migrate_flow.core.audit_rows import changes
+from migrate_flow.core.behaviour import syntax_tree
 from migrate_flow.core.brought import brought
 from migrate_flow.core.chain import Head
 from migrate_flow.errors import UsageError
@@ -21,7 +25,9 @@ from migrate_flow.services import file_claims
 from migrate_flow.services.charter import Charter
 from migrate_flow.services.file_evidence import BUNDLE, Evidence, FileReport, Found, Judgement, header_problems
 from migrate_flow.services.ports import Ledger, Verifier
-from migrate_flow.services.verify_chunk import Row
+from migrate_flow.services.survey import entry_of
+from migrate_flow.services.told import reader
+from migrate_flow.services.verify_chunk import Row, rare_collections
 from migrate_flow.services.verify_ledger import SINCE, Problem, parse_head, verify
 from migrate_flow.services.verify_part import follow_skeleton, judge_part, unbrought
 
@@ -29,6 +35,8 @@ _ARTIFACT = re.compile(r"artifact .{0,12}… ", re.DOTALL)
 _UNCOUNTED = "it does not count: "  # so begins `verify_ledger` where an entry was not its signer's to make
 _MOST_MISSING = 100  # entries that are named
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+# Areas whose problems say nothing against the entries, of which rows are made.
+_BESIDE_ROWS = frozenset({"authority", "anchors", "readme"})
 GENESIS = "--genesis"
 
 
@@ -66,7 +74,11 @@ def verify_file(
     areas = {"files": tuple(evidence.damage), **judged.problems, "anchors": tuple(anchors)}
     if evidence.own_readme is False:
         areas["readme"] = (Problem(0, "README.md is not what this version writes for such an export"),)
-    judged = replace(judged, problems=areas)
+    alike = not any(listed for area, listed in areas.items() if area not in _BESIDE_ROWS)
+    unlike = _unlike(evidence, verifier) if alike else None
+    if unlike is not None:
+        areas["changes"] = unlike
+    judged = replace(judged, problems=areas, own_changes=None if unlike is None else not unlike)
     header = evidence.header
     return FileReport(
         file=evidence.where,
@@ -97,6 +109,37 @@ def _anchors(judged: Judgement, genesis: str, since: Head | None) -> Iterator[Pr
     elif since and held != since.hash:
         text = f"{SINCE} names sha256:{since.hash}, here it is sha256:{held}: rewritten, or another ledger"
         yield Problem(since.seq, text)
+
+
+def _unlike(evidence: Evidence, verifier: Verifier) -> tuple[Problem, ...] | None:
+    """What of changes.csv is not what the entries make it; None where it can't be made again: of a selection, of what
+    another version wrote, or of scripts in which this Python finds no syntax, and another one did."""
+    if evidence.form != BUNDLE or evidence.own_readme is None or not evidence.header.whole:
+        return None
+    watch, scripts = Watch(verifier.key_of), set[str]()
+
+    def artifact(digest: str) -> bytes | None:
+        scripts.add(digest)
+        return evidence.artifact(digest)
+
+    try:
+        with rare_collections():
+            for row in evidence.rows():
+                watch.take(entry_of(row))
+            found = tuple(islice(evidence.unlike(changes(watch, reader(artifact, ""))), _MOST_MISSING))
+    except (ValueError, KeyError, TypeError):
+        return None  # no rows are made of a ledger like that
+    if found and not all(map(_has_syntax, map(evidence.artifact, sorted(scripts)))):
+        return None
+    return tuple(Problem(0, text) for text in found)
+
+
+def _has_syntax(script: bytes | None) -> bool:
+    try:
+        syntax_tree(script or b"")
+    except SyntaxError:
+        return False
+    return True
 
 
 class _Followed:

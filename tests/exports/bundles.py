@@ -15,6 +15,8 @@ from typing import Any
 
 from migrate_flow import __version__
 from migrate_flow.core.audit import Change, Header, Selection
+from migrate_flow.core.audit_notes import Watch
+from migrate_flow.core.audit_rows import changes
 from migrate_flow.core.brought import brought
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.lifecycle import fold
@@ -24,6 +26,7 @@ from migrate_flow.ledger.store import LedgerStore, create_store
 from migrate_flow.services.allowed_signers import Person, keys_by_person
 from migrate_flow.services.file_evidence import FileReport
 from migrate_flow.services.survey import matcher
+from migrate_flow.services.told import reader
 from migrate_flow.services.verify_chunk import COLUMNS
 from migrate_flow.services.verify_file import verify_file
 from migrate_flow.signing.sshsig import public_key_of
@@ -31,7 +34,7 @@ from tests.services.ledgers import Signatures
 from tests.support.builders import ADA, BOB, CY, DAN, EVE, LEDGER, TEAM, Scribe, digest, policy_document, public_key
 
 Files = dict[str, bytes]
-SCRIPT = b"create table customer"
+SCRIPT = b'"""create table customer: SHOP-7"""'
 SQL = b"CREATE TABLE customer (id INTEGER)"
 MANIFEST = digest(SCRIPT.decode())
 REVISION = "3f2a9c01d4e5"
@@ -99,7 +102,10 @@ class Sample:
         )
 
     def changes(self) -> Iterator[Change]:
-        return iter(())
+        watch = Watch(public_key_of)
+        for entry in self.scribe.entries:
+            watch.take(entry)
+        return changes(watch, reader(self.artifact, "SHOP-[0-9]+"))
 
     def entries(self) -> Iterator[Entry]:
         wanted = matcher(self.selection)

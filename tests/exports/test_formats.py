@@ -103,6 +103,12 @@ def test_no_cell_of_csv_is_a_formula(text: str) -> None:
     assert not any(char in cell for cell in row for char in (*INVISIBLE, "\n"))
 
 
+def test_what_a_later_unicode_calls_printable_is_written_alike() -> None:
+    """No Python of today knows the first character; the second is known to all."""
+    unknown, known = neutral("a  \U000323b0"), neutral("a  ü")
+    assert (unknown, known) == ("a \U000323b0", "a ü")
+
+
 def test_a_harmless_text_is_left_as_it_is() -> None:
     assert [neutral(text) for text in ("add orders", "Grüße: 50 % = halb", "")] == [
         "add orders",

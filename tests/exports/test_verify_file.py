@@ -181,6 +181,12 @@ def chain_jumps(files: Files) -> Files:
     return {**files, "chain.tsv": files["chain.tsv"] + "\t".join([str(FAR), *digests, own]).encode() + b"\n"}
 
 
+def changed_rows(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Files], Files]:
+    return lambda files: {
+        **files, "changes.csv": b"".join(change(files["changes.csv"].splitlines(keepends=True)))
+    }  # fmt: skip
+
+
 def chain_of_windows(files: Files) -> Files:
     return {**files, "chain.tsv": files["chain.tsv"].replace(b"\n", b"\r\n")}
 
@@ -291,6 +297,17 @@ TAMPERINGS = {
     "genesis edited": Tampering(header(genesis="0" * 64), 0, "the header says genesis", "the header says genesis"),
     "ledger edited": Tampering(header(ledger="another"), 0, "the header says ledger", "header names another ledger"),
     "kinds edited": Tampering(header(counts={}), 0, "the header says counts", "the header says counts"),
+    "answer edited": Tampering(
+        replaced("changes.csv", b",applied,approved,yes,", b",applied,approved,no,"), 0, "line 3 is not what the", ""
+    ),
+    "row dropped": Tampering(changed_rows(lambda rows: rows[:-1]), 0, "changes.csv ends before line 3", ""),
+    "row added": Tampering(changed_rows(lambda rows: [*rows, rows[-1]]), 0, "has more than the 3 lines", ""),
+    "rows reordered": Tampering(
+        changed_rows(lambda rows: [rows[0], rows[2], rows[1]]), 0, "line 2 is not what the entries", ""
+    ),
+    "formula as a ticket": Tampering(
+        replaced("changes.csv", b",SHOP-7,", b",=cmd(),"), 0, "line 2 is not what the entries", ""
+    ),
     "file added": Tampering(
         lambda files: {**files, "notes.txt": b"x"}, 0, "no part of an export", "no part of an export"
     ),
@@ -341,6 +358,7 @@ def test_a_whole_bundle_proves_everything_that_bytes_can_prove(whole: Sample, fi
             "2 policies, and allowed_signers",
             "as SHA256SUMS names them",
             "counted again from the entries",
+            "changes.csv: the rows that the entries make, but for its column ticket",
         ):
             assert words in proved, proved
         left = "\n".join(report.not_proved)
@@ -348,7 +366,7 @@ def test_a_whole_bundle_proves_everything_that_bytes_can_prove(whole: Sample, fi
             "that this is the ledger you mean",
             "cut off behind entry 13",
             "that the times are true",
-            "changes.csv is a reading of the entries",
+            "the column ticket of changes.csv",
         ):
             assert words in left, left
         assert "verify.py" not in left
@@ -532,6 +550,25 @@ def test_what_nobody_signed_is_named(whole: Sample, part: Sample, file: Path) ->
     said = re.search(r"nobody signed (.*) of the header", "\n".join(check(file, lines(part)).not_proved))
     assert said
     assert {"project", "at"} < set(said[1].split(", "))
+
+
+def test_rows_that_can_not_be_made_again_are_not_judged(whole: Sample, part: Sample, file: Path) -> None:
+    """Those of a selection, and of another version."""
+    other = header(product="migrate-flow 99")(unzipped(bundled(whole)))
+    selected = replaced("changes.csv", b",applied,", b",failed,")(unzipped(bundled(part)))
+    for files in (other, selected):
+        report = check(file, repacked(summed(files)))
+        assert report.ok, report.problems
+        assert not any("changes.csv" in text for text in report.proved)
+        assert any("changes.csv is a reading of the entries" in text for text in report.not_proved)
+
+
+def test_another_ticket_is_not_taken_for_another_row(whole: Sample, file: Path) -> None:
+    """Which text is one stands in no file."""
+    report = check(
+        file, repacked(summed(replaced("changes.csv", b",SHOP-7,", b',"7, or 8",')(unzipped(bundled(whole)))))
+    )
+    assert report.ok, report.problems
 
 
 def test_what_stands_beside_the_header_is_named_as_unsigned(whole: Sample, file: Path) -> None:
