@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from typer.main import get_command
@@ -25,6 +26,7 @@ Data goes to stdout, all else to stderr.
 HELP = "--help"
 
 
+@cache
 def tree() -> Any:
     """The root of the command tree."""
     return get_command(app)
