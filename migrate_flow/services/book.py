@@ -121,14 +121,15 @@ class Book:
         fold(self.ledger.entries(history.head.seq), self._verifier.key_of, history)
 
     @cached_property
-    def _offset(self) -> timedelta:
+    def offset(self) -> timedelta:
+        """How far the ledger server's clock is ahead of this machine's."""
         return self.ledger.clock_offset()
 
     def _require_clock(self) -> None:
         """A time that is signed must be one that others can believe."""
-        if abs(self._offset) > TOLERANCE:
-            minutes = abs(self._offset).total_seconds() / 60
-            way = "behind" if self._offset > timedelta() else "ahead of"
+        if abs(self.offset) > TOLERANCE:
+            minutes = abs(self.offset).total_seconds() / 60
+            way = "behind" if self.offset > timedelta() else "ahead of"
             raise Refused(
                 f"this machine's clock is {minutes:.0f} minutes {way} the ledger's server",
                 hint="set it (timedatectl set-ntp true), then run the command again",
@@ -138,7 +139,7 @@ class Book:
     def clock(self) -> datetime:
         """The ledger server's clock, or this machine's. For what must have lasted a while, or is allowed at certain
         hours: no entry that says a time to come ends the wait."""
-        return self._clock() + self._offset
+        return self._clock() + self.offset
 
     def now(self) -> datetime:
         """What an entry says: the clock, and not earlier than the last entry, but for one that says a time to come."""

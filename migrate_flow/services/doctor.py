@@ -3,49 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from migrate_flow.core.policy import POLICY_ADMIN, shortages
-from migrate_flow.errors import MigrateFlowError
+from migrate_flow.core.checkup import Check
+from migrate_flow.core.policy import POLICY_ADMIN
+from migrate_flow.errors import MigrateFlowError, UsageError
 from migrate_flow.services.entry_times import ahead
 from migrate_flow.services.environments import tested
+from migrate_flow.services.examine import clock, copies, posts, target
 from migrate_flow.services.open_attempts import open_attempts
 from migrate_flow.services.policy import another_admin, waiting
 from migrate_flow.services.review import ask
 from migrate_flow.services.workspace import Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """state: ``ok``, ``warning`` or ``problem``. hint: what mends it."""
-
-    area: str
-    state: str
-    message: str
-    hint: str = ""
-
-
 Hints = Callable[[Workspace], Mapping[str, str]]
 Machine = Callable[[Workspace], Iterable[Check]]
 
 
-def doctor(open_workspace: Callable[[], Workspace], hints: Hints, machine: Machine) -> list[Check]:
+def doctor(
+    open_workspace: Callable[[], Workspace], hints: Hints, machine: Machine, files: Callable[[], Iterable[Check]]
+) -> list[Check]:
     """Never raises for what is wrong with the project: it is in the list. hints: by environment, for no answer.
-    machine: what is said of this computer and the project's files."""
+    machine: what is said of this computer and the project's env.py. files: of the project's and the keys' files, which
+    may be why nothing else can be looked at."""
     try:
         workspace = open_workspace()
         _ = workspace.history
     except MigrateFlowError as error:
-        return [Check(error.code, "problem", _where(error), error.hint)]
+        return [Check(error.code, "problem", _where(error), error.hint), *_alone(files)]
     found = [Check("config", "ok", f"{workspace.config.path.name} of project {workspace.config.project.name}")]
-    for part in (_policy, _ledger, _keys, _scripts, _attempts):
-        found += list(part(workspace))
-    found += machine(workspace)
+    for part in (_policy, posts, _ledger, clock, copies, _keys, _scripts, _attempts):
+        found += _said(part, workspace)
+    found += _said(machine, workspace)
+    found += _alone(files)
     names = list(workspace.config.environments)
     for test in tested(workspace.config, names, workspace.target, hints(workspace)):
         state = "ok" if test.ok else "problem"
         found.append(Check(f"environment {test.name}", state, test.problem or test.observation.server, test.hint))
+        if test.ok:
+            found += target(workspace, test.name)
     return found
+
+
+def mend(checks: Iterable[Check], say: Callable[[str], None]) -> list[str]:
+    """Does what can safely be done about them, saying first what that is; what was done, in words. Raises UsageError
+    where the system lets us not."""
+    done = []
+    for check in checks:
+        if check.mend is not None:
+            say(check.will)
+            try:
+                check.mend()
+            except OSError as error:
+                hint = check.hint or "see who owns the file"
+                raise UsageError(f"that failed: {error.strerror}", hint=hint, where=str(error.filename)) from error
+            done.append(check.will)
+    return done
+
+
+def _alone(files: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(files())
+    except MigrateFlowError:
+        return []  # the configuration itself is wrong, which was said
+
+
+def _said(part: Callable[[Workspace], Iterable[Check]], workspace: Workspace) -> list[Check]:
+    """What one part finds; an error in it is found too, and ends only that part."""
+    try:
+        return list(part(workspace))
+    except MigrateFlowError as error:
+        return [Check(error.code, "problem", _where(error), error.hint)]
 
 
 def _where(error: MigrateFlowError) -> str:
@@ -67,9 +94,6 @@ def _policy(workspace: Workspace) -> Iterator[Check]:
     for item in waiting(workspace.history):
         what = f"the policy of entry {item.seq}, signed by {', '.join(item.by)}, waits for {item.missing} more"
         yield Check("policy", "warning", what, ask(item.who, f"policy endorse {item.seq}"))
-    for text in shortages(workspace.policy):
-        hint = "migrate-flow people add EMAIL --role ROLE --key 'KEY'"
-        yield Check("policy", "warning", text, hint)
     yield from _admins(workspace)
 
 

@@ -10,7 +10,7 @@ from migrate_flow.core.entry import format_time
 from migrate_flow.services.remedies import remedies
 
 if TYPE_CHECKING:
-    from migrate_flow.services.doctor import Check
+    from migrate_flow.core.checkup import Check
     from migrate_flow.services.environments import Listed, Tested
     from migrate_flow.services.init import Initialised
     from migrate_flow.services.verify_ledger import Verified
@@ -62,18 +62,29 @@ def init(done: Initialised) -> Document:
     return Document("init", data, tuple(blocks))
 
 
-def doctor(checks: Sequence[Check]) -> Document:
+def doctor(checks: Sequence[Check], mended: Sequence[str] = ()) -> Document:
+    """mended: what `--fix` did, in words; the checks are of afterwards."""
     data = {
         "ok": not any(check.state == "problem" for check in checks),
-        "checks": [{"area": c.area, "state": c.state, "message": c.message, "hint": c.hint} for c in checks],
+        "checks": [
+            {"area": c.area, "state": c.state, "message": c.message, "hint": c.hint, "fix": c.will} for c in checks
+        ],
+        "fixed": list(mended),
     }
-    blocks: list[Block] = []
+    blocks: list[Block] = [Line(f"mended: {text}", Tone.GOOD) for text in mended]
     for check in checks:
         mark, tone = _STATES[check.state]
         blocks.append(Line(f"{mark} {check.area}: {check.message}", tone))
         if check.hint and check.state != "ok":
             blocks.append(Line(f"hint: {check.hint}", indent=2))
+    can = sum(bool(check.will) for check in checks)
+    if can:
+        blocks.append(Line(f"migrate-flow doctor --fix mends {can} of these: {_listed(checks)}"))
     return Document("doctor", data, tuple(blocks))
+
+
+def _listed(checks: Sequence[Check]) -> str:
+    return "; ".join(check.will for check in checks if check.will)
 
 
 def environments(found: Sequence[Listed]) -> Document:

@@ -229,6 +229,10 @@ def test_a_guard_that_is_not_as_installed_is_drift(
     assert "migrate-flow guard install --env dev" in verdict["hint"]
     assert "✗ drift-free: the guard " in shell.flow("apply", "--env", "dev", actor=ADA, code=1).out
     assert shell.json("guard", "status", "--env", "dev", code=1)["ok"] is False
+    checks = shell.json("doctor", actor=ADA, code=1)["checks"]
+    (told,) = (check for check in checks if check["area"] == "environment dev" and check["state"] == "problem")
+    assert observed in told["message"]
+    assert "migrate-flow guard install --env dev" in told["hint"]
     refused = shell.error("drift", "accept", "--env", "dev", "-m", "x", actor=ADA, code=1)
     assert "guard remove --env dev -m WHY" in refused["hint"]
     if change == "removed":

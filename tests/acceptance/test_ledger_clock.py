@@ -34,6 +34,9 @@ def test_a_clock_that_is_off_signs_nothing(shell: Shell, offset: str, said: str)
     assert said in error["message"]
     assert wrong.json("status")["ledger"]["entries"] == 1
     assert wrong.json("ledger", "verify")["ok"] is True
+    (told,) = (check for check in wrong.json("doctor", code=1)["checks"] if check["area"] == "clock")
+    assert (told["state"], told["hint"]) == ("problem", "timedatectl set-ntp true")
+    assert told["message"].endswith("the ledger's server: nothing can be signed here")
     shell.flow("track")
 
 

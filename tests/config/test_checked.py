@@ -61,7 +61,9 @@ def test_a_bad_file_is_refused_each_time(file: Path) -> None:
 
 
 def test_nothing_of_the_file_is_kept(file: Path) -> None:
-    file.write_text(GOOD + '\n[hooks.chat]\non = ["apply."]\ncommand = ["tell", "https://token@example.com"]\n', "utf-8")
+    file.write_text(
+        GOOD + '\n[hooks.chat]\non = ["apply."]\ncommand = ["tell", "https://token@example.com"]\n', "utf-8"
+    )
     load.load(file)
     kept = list(cache_folder.path("config").iterdir())
     assert [path.read_bytes() for path in kept] == [b""]
