@@ -19,7 +19,6 @@ from migrate_flow.core.guard import SeenGuard
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
-from migrate_flow.dialects.guard_postgresql import FAILED, REFUSED
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError, UsageError
 
@@ -322,6 +321,8 @@ def first_line(error: BaseException) -> str:
     """The driver's own words, redacted, in one line."""
     original = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     said, text = getattr(original, "diag", None), str(original)
+    from migrate_flow.dialects.guard_postgresql import FAILED, REFUSED
+
     if said is not None and said.sqlstate in (REFUSED, FAILED):
         # Without the function's own line number, which would stand behind the command to use instead.
         text = "; ".join(filter(None, (said.message_primary, said.message_hint)))

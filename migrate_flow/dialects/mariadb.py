@@ -5,4 +5,4 @@ from __future__ import annotations
 from migrate_flow.dialects.mysql import Mysql
 from migrate_flow.dialects.tables import TargetTables
 
-DIALECT = Mysql("mariadb", TargetTables.build(None), {})
+DIALECT = Mysql("mariadb", TargetTables.build(None, innodb=True), {})

@@ -307,4 +307,4 @@ def _code(error: BaseException) -> int:
     return number if isinstance(number, int) else 0
 
 
-DIALECT = Mysql("mysql", TargetTables.build(None), {})
+DIALECT = Mysql("mysql", TargetTables.build(None, innodb=True), {})

@@ -56,8 +56,10 @@ class TargetTables:
     journal: Table
 
     @staticmethod
-    def build(schema: str | None) -> TargetTables:
-        """With a schema of our own, or (None) with prefixed names in the default one."""
+    def build(schema: str | None, *, innodb: bool = False) -> TargetTables:
+        """With a schema of our own, or (None) with prefixed names in the default one. innodb: for MySQL and MariaDB;
+        SQLAlchemy loads both for options that begin with their names."""
+        options = _INNODB if innodb else {}
         metadata = MetaData(schema=schema)
         prefix = "" if schema else PREFIX
         target = Table(
@@ -69,7 +71,7 @@ class TargetTables:
             Column("ledger", String(36), nullable=False),
             Column("version_table", String(128), nullable=False),
             Column("version_schema", String(128), nullable=False),
-            **_INNODB,
+            **options,
         )
         receipt = Table(
             f"{prefix}receipt",
@@ -87,7 +89,7 @@ class TargetTables:
             Column("ledger_seq", Integer, nullable=False),
             Column("ledger_hash", String(64), nullable=False),
             Column("at", String(32), nullable=False),
-            **_INNODB,
+            **options,
         )
         journal = Table(
             f"{prefix}journal",
@@ -99,7 +101,7 @@ class TargetTables:
             Column("state", String(16), nullable=False),
             Column("text", Text, nullable=False),
             Column("before", String(64)),
-            **_INNODB,
+            **options,
         )
         return TargetTables(metadata, target, receipt, journal)
 

@@ -7,19 +7,23 @@ A new gate is a new file with a `GATE`. Outside packages add theirs through the 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import EnvironmentRules
 from migrate_flow.core.verdict import Decision, decide
 from migrate_flow.gates.gate import Direction, Gate, Scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 @cache
 def all_gates() -> tuple[Gate, ...]:
     """Every gate, in the order in which people read them."""
+    import pkgutil
+    from importlib.metadata import entry_points
+
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
     found = [module.GATE for module in modules if hasattr(module, "GATE")]
     found += [point.load() for point in entry_points(group="migrate_flow.gates")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from migrate_flow.core.standing import Standing, claimed, refuses_unknown_authors, unclaimed
 from migrate_flow.errors import Refused
-from migrate_flow.services.ports import Author, Authors, Authorship
+from migrate_flow.services.authors import Author, Authors, Authorship
 
 if TYPE_CHECKING:
     from migrate_flow.core.policy import Policy
