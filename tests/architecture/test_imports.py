@@ -1,37 +1,18 @@
-"""The layers hold, the shell starts light, and no file or function outgrows a screenful or two."""
+"""The layers hold, and no file or function outgrows a screenful or two."""
 
 from __future__ import annotations
 
 import ast
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "migrate_flow"
 
 FILE_LINES = 350
 FUNCTION_LINES = 60
-
-# What `--help` and `--version` must not pay for: together more than a second of imports.
-HEAVY = ("alembic", "sqlalchemy", "rich")
-
-# Runs `main` as `python -m migrate_flow` would, then tells which modules were loaded by then.
-PROBE = """
-import json, sys
-before = set(sys.modules)
-from migrate_flow.__main__ import main
-sys.argv = ["migrate-flow", *sys.argv[1:]]
-try:
-    code = main()
-except SystemExit as end:
-    code = end.code
-print(json.dumps({"code": code, "modules": sorted(set(sys.modules) - before)}), file=sys.stderr)
-"""
 
 
 def test_imports_point_down() -> None:
@@ -40,18 +21,6 @@ def test_imports_point_down() -> None:
         [program, "--no-cache", "--no-logo"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"lint-imports:\n{done.stdout}{done.stderr}"
-
-
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_the_shell_starts_light(option: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, option], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stderr.splitlines()[-1])
-    assert told["code"] in (0, None), done.stderr
-    assert done.stdout.strip()
-    assert [name for name in HEAVY if name in told["modules"]] == []
 
 
 def test_no_file_is_too_long() -> None:
