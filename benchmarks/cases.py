@@ -115,6 +115,15 @@ def _startup(option: str, bench: Bench, case: str) -> Iterator[Result]:
     yield _readers(bench, case, bench.space.folder, ["migrate-flow", option], ["alembic", option])
 
 
+def _typer(bench: Bench, case: str) -> Iterator[Result]:
+    """Our help against nothing but the import of the library that prints it."""
+    folder = bench.space.folder
+    us = Contender(ours.OURS.name, ["migrate-flow", "--help"], folder)
+    yield compare(
+        bench.space, case, us, Contender("import typer", [sys.executable, "-c", "import typer"], folder), bench.runs
+    )
+
+
 def _readers(bench: Bench, case: str, folder: Path, our_words: Sequence[str], their_words: Sequence[str]) -> Result:
     us, them = Contender(ours.OURS.name, our_words, folder), Contender("alembic", their_words, folder)
     return compare(bench.space, case, us, them, bench.runs)
@@ -158,4 +167,5 @@ def cases(short: bool) -> list[Case]:
     made.append(Case(f"rehearse-{many}", f"{many} rehearsed, SQLite", 3, partial(_rehearse_all, many)))
     for option in ("version", "help"):
         made.append(Case(option, f"--{option}", 15, partial(_startup, f"--{option}")))
+    made.append(Case("typer", "--help beside Typer", 15, _typer))
     return made
