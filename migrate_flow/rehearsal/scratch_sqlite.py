@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_cache_path
 from sqlalchemy import URL
 
+from migrate_flow import cache_folder
 from migrate_flow.errors import TargetError
 
 MOST_TEMPLATES = 40
@@ -29,7 +29,7 @@ class SqliteScratch:
     exclusive = False
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
-        self._cache = cache if cache is not None else user_cache_path("migrate-flow") / "templates"
+        self._cache = cache if cache is not None else cache_folder.path("templates")
         self._file, self._kept = folder / "scratch.db", folder / "kept.db"
 
     @property
