@@ -28,8 +28,10 @@ HELP = "--help"
 
 @cache
 def tree() -> Any:
-    """The root of the command tree."""
-    return get_command(app)
+    """The root of the command tree, with all that is below it."""
+    root: Any = get_command(app)
+    root.load_all()
+    return root
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
