@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from migrate_flow.core.entry import Entry
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Entry
 
 TOGETHER_S = 60.0  # for all hooks of one command
 SHOWN, LINES = 1_000, 10  # characters and lines of a failed hook's output, its last ones

@@ -7,10 +7,13 @@ import re
 import textwrap
 import tokenize
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rules.placeholder_text import is_placeholder
 from migrate_flow.lint.sections import sections
-from migrate_flow.services.new import Section
+
+if TYPE_CHECKING:
+    from migrate_flow.services.new import Section
 
 _LITERAL = re.compile(r"""([rRuU]?)(\"""|'''|"|')(.*)\2""", re.S)
 _ALEMBICS = re.compile(r"\s*(Revision ID|Revises|Create Date)\b.*:")

@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import autogenerate, command
 from alembic.config import Config
@@ -18,7 +18,6 @@ from alembic.script import base as script_base
 from alembic.util import asbool
 from alembic.util.exc import CommandError
 
-from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.alembic_adapter.docstring import with_sections
 from migrate_flow.alembic_adapter.header import id_problem, read_header
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, SealedScript, script_directory
@@ -29,7 +28,10 @@ from migrate_flow.lint.reading import read_script
 from migrate_flow.lint.rules.missing_contract_mapping import check
 from migrate_flow.lint.script import Settings
 from migrate_flow.services.new import sections
-from migrate_flow.services.ports import NewRevision
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.checkout import Checkout
+    from migrate_flow.services.ports import NewRevision
 
 _ON_TABLES = (ops.DropTableOp, ops.CreateTableOp, ops.ModifyTableOps, ops.DropIndexOp, ops.CreateIndexOp)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from alembic import context
 from alembic.config import Config
@@ -11,9 +12,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.alembic_adapter.runner import MARK
-from migrate_flow.core.facts import Identity
 from migrate_flow.dialects import dialect_for
 from migrate_flow.errors import MigrateFlowError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Identity
 
 _INSTEAD = {
     "upgrade": "migrate-flow apply --env {env}",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from alembic import util
 from alembic.config import Config
@@ -23,8 +23,10 @@ from alembic.script import revision as alembic_revision
 from alembic.script.base import Script
 
 from migrate_flow.core.canonical import sha256
-from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.errors import ScriptError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest, Revision, SealedFile
 
 
 class SealedScript(Script):

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from alembic.config import Config
@@ -20,13 +20,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from migrate_flow.alembic_adapter.sealed import SealedDirectory
 from migrate_flow.alembic_adapter.step import StepRun, online
 from migrate_flow.dialects import Dialect, speaks
 from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.errors import MigrateFlowError, TargetError, UsageError
 from migrate_flow.services.ports import Probe, Running, Step, Supervisor
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.sealed import SealedDirectory
 
 Body = Callable[[tuple[str, ...], MigrationContext], Sequence[Any]]
 

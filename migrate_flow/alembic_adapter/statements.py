@@ -7,17 +7,19 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from migrate_flow.core.trace import OPENED, STATEMENT, TRANSACTION, Durability, Journaled, shortened
-from migrate_flow.dialects import Dialect
-from migrate_flow.dialects.dialect import Begun
 from migrate_flow.errors import TargetError, UnsettledError
 from migrate_flow.failpoint import Failpoint, passing
-from migrate_flow.services.ports import Running, Step, Supervisor
+
+if TYPE_CHECKING:
+    from migrate_flow.dialects import Dialect
+    from migrate_flow.dialects.dialect import Begun
+    from migrate_flow.services.ports import Running, Step, Supervisor
 
 LONGEST_KEPT = 16_000
 _READS = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
@@ -15,11 +15,13 @@ from migrate_flow.alembic_adapter.sealed import SealedDirectory, only_sealed
 from migrate_flow.alembic_adapter.statements import Statements
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.facts import Receipt
-from migrate_flow.dialects import Dialect
-from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 from migrate_flow.failpoint import Failpoint, passing
-from migrate_flow.services.ports import Running, Step, Supervisor
+
+if TYPE_CHECKING:
+    from migrate_flow.dialects import Dialect
+    from migrate_flow.dialects.dialect import Begun, StepFrame
+    from migrate_flow.services.ports import Running, Step, Supervisor
 
 
 class StepRun:

@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.env_py import EnvPy, read_env_py
-from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.config.below import below, listed
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.settings import AlembicSettings
 
 INI, PYPROJECT = "alembic.ini", "pyproject.toml"
 _SOURCES, _LARGEST = 300, 1 << 18  # files that are looked through for a variable, and their size in bytes

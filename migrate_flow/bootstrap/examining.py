@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import NoSuchModuleError
 
@@ -17,12 +18,14 @@ from migrate_flow import credentials
 from migrate_flow.alembic_adapter.env_py import read_env_py
 from migrate_flow.bootstrap.project import checkout
 from migrate_flow.bootstrap.urls import environment_url
-from migrate_flow.config.load import Config
 from migrate_flow.config.schema import schema
 from migrate_flow.core.checkup import Check
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.rehearsal import embedded
 from migrate_flow.signing.key_files import project_keys_dir, user_keys_dir
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
 
 _OURS = {"postgresql": ("psycopg", "postgresql"), "mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql")}
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'", "mysqldb": "mysqlclient"}

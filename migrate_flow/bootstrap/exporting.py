@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.bootstrap import ledgers, wiring
 from migrate_flow.bootstrap.hearing import hooks
 from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
-from migrate_flow.core.chain import SeenHead
-from migrate_flow.core.history import History
 from migrate_flow.services.book import know
 from migrate_flow.services.export import Archive, SurveyedBook
-from migrate_flow.services.ports import Signer
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import SeenHead
+    from migrate_flow.core.history import History
+    from migrate_flow.services.ports import Signer
 
 
 def archive(path: Path | None, wanted: str, *, asks: bool = True) -> Archive:

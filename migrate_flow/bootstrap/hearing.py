@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.config.load import Config
 from migrate_flow.core.redaction import SECRET_VARIABLES
 from migrate_flow.core.schedule import parse_duration
 
 if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
     from migrate_flow.core.entry import Entry
     from migrate_flow.hooks import Hooks
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.settings import AlembicSettings, read_settings
 from migrate_flow.bootstrap import ledgers
@@ -20,11 +21,13 @@ from migrate_flow.config.schema import schema
 from migrate_flow.core.chain import Head
 from migrate_flow.core.lifecycle import fold
 from migrate_flow.errors import IdentityError, LedgerError, UsageError
-from migrate_flow.heads import LocalHeads
 from migrate_flow.ledger.store import LedgerStore, locate
 from migrate_flow.services.init import DEFAULT_ROLES, Initialised, Request, init, init_from_file
-from migrate_flow.services.ports import Signer
 from migrate_flow.signing.keys import create_file
+
+if TYPE_CHECKING:
+    from migrate_flow.heads import LocalHeads
+    from migrate_flow.services.ports import Signer
 
 Write = Callable[[Path, str], None]
 JOINER_ROLES = ("developer",)

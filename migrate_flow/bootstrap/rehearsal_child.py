@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
@@ -31,18 +31,20 @@ from migrate_flow.core.entry import Entry
 from migrate_flow.core.facts import Identity
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.rehearsal import Attempted, Part, Rehearsal, Seen, to_document
-from migrate_flow.core.revision import Manifest
 from migrate_flow.database import DatabaseTarget
 from migrate_flow.dialects import dialect_for
 from migrate_flow.errors import MigrateFlowError, ScriptError, TargetError, UsageError
 from migrate_flow.rehearsal.baseline import lay
 from migrate_flow.rehearsal.children import NEXT_STEP, Job
-from migrate_flow.rehearsal.scratch import Scratch
 from migrate_flow.rehearsal.scratch_server import on_server
 from migrate_flow.rehearsal.scratch_sqlite import SqliteScratch
 from migrate_flow.rehearsal.walk import Walk
 from migrate_flow.services.attempt import cause
 from migrate_flow.services.ports import Running, Step
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.rehearsal.scratch import Scratch
 
 NAME = "rehearsal"
 STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S = 900.0, 10.0

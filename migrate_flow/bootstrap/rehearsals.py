@@ -7,22 +7,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.bootstrap.urls import environment_url, keyring_url
-from migrate_flow.config.load import Config
 from migrate_flow.core.canonical import sha256
-from migrate_flow.core.rehearsal import Now, Rehearsal, Route
 from migrate_flow.database import resolve_url
 from migrate_flow.dialects import speaks
 from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
 from migrate_flow.rehearsal import children, embedded
 from migrate_flow.rehearsal.scratch import new_name
 from migrate_flow.rehearsal.scratch_server import on_server
+
+if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.checkout import Checkout
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.rehearsal import Now, Rehearsal, Route
 
 # -P: the current folder may hold a module of any name.
 _CHILD = (sys.executable, "-P", "-m", "migrate_flow.bootstrap.rehearsal_child")

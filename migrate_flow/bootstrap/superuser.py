@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +14,10 @@ from migrate_flow.bootstrap.urls import URL_SERVICE
 from migrate_flow.database import DatabaseTarget, first_line, resolve_url
 from migrate_flow.dialects import speaks
 from migrate_flow.errors import ConfigError, TargetError, UsageError
-from migrate_flow.services.ports import Target
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import Target
+    from migrate_flow.services.workspace import Workspace
 
 OPTION = "--superuser-url"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.bootstrap.ledgers import seen_heads
 from migrate_flow.bootstrap.wiring import target
-from migrate_flow.config.load import Config
 from migrate_flow.core.chain import Head
-from migrate_flow.services.ports import Ledger
 from migrate_flow.services.verify_ledger import Seen
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.services.ports import Ledger
 
 
 def witnesses(config: Config, ledger: Ledger) -> tuple[list[Seen], list[str]]:

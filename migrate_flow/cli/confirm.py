@@ -8,10 +8,10 @@ import typer
 
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.session import interactive
-from migrate_flow.core.document import Document
 from migrate_flow.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
     from migrate_flow.services.run import Report
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrate_flow.cli.options import As, Output
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.session import options, tell_at_the_end
+
+if TYPE_CHECKING:
+    from migrate_flow.cli.options import As, Output
 
 FormatName = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="jsonl, csv, xlsx, md, html or bundle.", show_default=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.paths import write_atomically
 from migrate_flow.cli.session import interactive, options
+
+if TYPE_CHECKING:
+    from migrate_flow.cli.options import Format, Output
 
 
 def init(

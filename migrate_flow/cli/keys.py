@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrate_flow.cli.options import As, Format, Output, Why
 from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import options, project_root, workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.cli.options import As, Format, Output, Why
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Signing keys on this machine.")
 

@@ -10,16 +10,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
 from migrate_flow.cli.options import Globals
 from migrate_flow.cli.paths import write_atomically
-from migrate_flow.core.document import Document
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.text import safe, shortened
 from migrate_flow.errors import MigrateFlowError, UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
 
 _REPEATED = 80  # characters of a huge input
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.paths import another_than
+
+if TYPE_CHECKING:
+    from migrate_flow.cli.options import Format, Output
 
 
 def verify(

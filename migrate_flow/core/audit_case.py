@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Act
-from migrate_flow.core.audit_people import People
 from migrate_flow.core.audit_tries import Content, Found, Notes, Place, Try
 from migrate_flow.core.history import Application, Applied, Attempt, Attestation, History, RevisionRecord
 from migrate_flow.core.policy import EnvironmentRules, Level, Policy
-from migrate_flow.core.standing import State
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit_people import People
+    from migrate_flow.core.standing import State
 
 REPLACED, GONE, REFUSED = "replaced", "gone", "refused"  # outcomes that are no state of an application
 

@@ -7,17 +7,20 @@ afterwards still happened.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit import Act
-from migrate_flow.core.audit_case import Case, Judged
 from migrate_flow.core.audit_people import deed
-from migrate_flow.core.audit_tries import Try
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.evidence import Evidence
 from migrate_flow.core.history import Applied, Attestation
 from migrate_flow.core.policy import Level
 from migrate_flow.core.rehearsal import Grade
 from migrate_flow.core.standing import unclaimed
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Act
+    from migrate_flow.core.audit_case import Case, Judged
+    from migrate_flow.core.audit_tries import Try
+    from migrate_flow.core.evidence import Evidence
 
 
 def exceptions(case: Case, evidence: Evidence) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.audit import Act
 from migrate_flow.core.audit_people import People
 from migrate_flow.core.audit_tries import Content, Found, Notes, Try, content_of, in_words
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
@@ -19,6 +18,9 @@ from migrate_flow.core.history import Applied, History, RevisionRecord
 from migrate_flow.core.lifecycle import KeyOf, add
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.standing import progress
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Act
 
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 # Of a try that another one goes on with.
@@ -49,10 +51,11 @@ class Watch:
         self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._versions: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
 
-    def take(self, entry: Entry) -> None:
-        """Raises ValueError for an entry that is not ours."""
+    def take(self, entry: Entry, key: str = "") -> None:
+        """key: the public key that signed it, where somebody verified that; else it is the one that the signature
+        names. Raises ValueError for an entry that is not ours."""
         before = len(self.history.flawed)
-        self._key = ""
+        self._key = key
         add(self.history, entry, self._remembered)
         self._flaw = next((said.flaw for said in self.history.flawed[before:] if said.seq == entry.seq), "")
         noting = _NOTING.get(Kind(entry.kind))
@@ -72,7 +75,7 @@ class Watch:
         return found | {act.seq: act.flaw for _environment, act in self.elsewhere if act.flaw}
 
     def _remembered(self, signature: str) -> str:
-        self._key = self._key_of(signature)
+        self._key = self._key or self._key_of(signature)
         return self._key
 
     def _keep_position(self, entry: Entry) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Act
 from migrate_flow.core.entry import Entry, Kind, format_time
 from migrate_flow.core.fingerprint import fingerprint
-from migrate_flow.core.history import Attestation, History, PolicyVersion, Revocation
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation, History, PolicyVersion, Revocation
 
 _KEPT = 256  # acts: each is told of once for every environment, one after the other
 
@@ -59,6 +62,8 @@ class People:
 
     def revoked(self, act: Act) -> Revocation | None:
         """By whom the key that signed it was revoked since."""
+        if not self._history.revoked:
+            return None
         return next((item for item in self._history.revoked.values() if named(item.key) == act.key), None)
 
     def only_by(self, said: Attestation, contributors: Collection[str]) -> Iterator[str]:

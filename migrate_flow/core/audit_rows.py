@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Change, Checked
 from migrate_flow.core.audit_case import Case, Judged, chain, missing, stand_of
 from migrate_flow.core.audit_exceptions import exceptions
-from migrate_flow.core.audit_notes import Watch
+from migrate_flow.core.audit_shared import Read, Shared
 from migrate_flow.core.audit_tries import Content, Found, Notes, Place, Try
-from migrate_flow.core.entry import Kind, Subject, format_time
-from migrate_flow.core.evidence import Evidence, LintEvidence, RehearsalEvidence
-from migrate_flow.core.history import Applied, Attestation, History, RevisionRecord
+from migrate_flow.core.entry import Kind, format_time
+from migrate_flow.core.history import Applied, Attestation, History
 from migrate_flow.core.policy import Level, Policy
 from migrate_flow.core.rehearsal import Grade
-from migrate_flow.core.standing import contributors, progress
-from migrate_flow.core.traits import Traits, in_order
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit_notes import Watch
+    from migrate_flow.core.evidence import Evidence, LintEvidence, RehearsalEvidence
 
 _GRADES = tuple(Grade)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the stored bytes of a script say of themselves."""
-
-    message: str = ""
-    rationale: str = ""
-    contract_mapping: str = ""
-    rollback_note: str = ""
-    ticket: str = ""
-    traits: Traits = field(default_factory=Traits)
-
-
-Read = Callable[[tuple[Subject, ...]], Told]
 
 
 def changes(watch: Watch, read: Read) -> Iterator[Change]:
@@ -44,8 +30,9 @@ def changes(watch: Watch, read: Read) -> Iterator[Change]:
     for revision in _in_order(watch.notes):
         notes = watch.notes[revision]
         known = [name for name in order if name in notes.places]
+        shared = Shared(watch.history, notes, read)
         for name in (*known, *sorted(notes.places.keys() - set(order))) or ("",):
-            yield _change(watch, notes, name, read)
+            yield _change(watch, shared, name)
 
 
 def environments(history: History) -> tuple[str, ...]:
@@ -101,9 +88,10 @@ def _contents(notes: Notes) -> list[Content]:
     return sorted(found, key=lambda one: one.seq)
 
 
-def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
-    case, told, evidence = _case(watch, notes, environment, read)
-    content, said, then = case.content, case.said, case.shown
+def _change(watch: Watch, shared: Shared, environment: str) -> Change:
+    case, evidence = _case(watch, shared, environment)
+    notes, content, said, then = shared.notes, case.content, case.said, case.shown
+    told = shared.told(content)
     author, vouched, applied, applier = case.author, case.self_review, case.applied, case.applier
     reviewers, approvers = ([said(one) for one in some] for some in (case.reviews, case.approvals))
     until = then.intent.seq if then and then.counts else 0
@@ -163,20 +151,20 @@ def _change(watch: Watch, notes: Notes, environment: str, read: Read) -> Change:
     )
 
 
-def _case(watch: Watch, notes: Notes, environment: str, read: Read) -> tuple[Case, Told, Evidence]:
-    history, place = watch.history, notes.places.get(environment) or Place()
-    record, stand = history.record(notes.id), stand_of(watch.history, environment, notes.id)
+def _case(watch: Watch, shared: Shared, environment: str) -> tuple[Case, Evidence]:
+    history, notes, record = watch.history, shared.notes, shared.record
+    place, stand = notes.places.get(environment) or Place(), stand_of(history, environment, notes.id)
     ups = [made for made in place.tries if made.up]
     counting = [made for made in ups if made.counts]
     rest = [one for one in chain(place, stand.seq) if isinstance(one, Found) or one.up]  # below a rollback
     shown = rest[0] if rest else next(reversed(counting or ups), None)
     made, adopted = (shown, None) if isinstance(shown, Try) else (None, shown)
-    content = _content(notes, shown.content if shown else None)
-    told, evidence = _read(content, read), notes.evidence_of(content.manifest, record)
+    content = shared.content(shown.content if shown else None)
+    evidence = shared.evidence(content.manifest)
     policy = made.policy if made else history.policy
-    risks = policy.risks(_with(told.traits, evidence))
-    now = progress(record, content.manifest, history.policy, risks, approvals_after=made.after if made else 0)
-    judged = {one.intent.seq: _judged(one, notes, read) for one in (*counting, *([made] if made else []))}
+    risks = shared.risks(policy, content, evidence)
+    now = shared.progress(content.manifest, risks, made.after if made else 0)
+    judged = {one.intent.seq: _judged(one, shared) for one in (*counting, *([made] if made else []))}
     approvals = made.approvals if made else tuple(now.tally.approvals.values())
     basis = rest or ([shown] if shown else [])
     case = Case(
@@ -195,7 +183,7 @@ def _case(watch: Watch, notes: Notes, environment: str, read: Read) -> tuple[Cas
         state=now.state,
         reviews=made.reviews if made else tuple(now.tally.reviews.values()),
         approvals=approvals,
-        authors=_authors(record, history, made) if made and made.authors else now.tally.authors,
+        authors=shared.authors(made) if made and made.authors else now.tally.authors,
         uncounted_now=tuple(
             (said, why)
             for said, why in now.tally.uncounted
@@ -205,50 +193,13 @@ def _case(watch: Watch, notes: Notes, environment: str, read: Read) -> tuple[Cas
         replaced=watch.replaced.get(stand.target) if stand.retired else None,
         people=watch.people,
     )
-    return case, told, evidence
+    return case, evidence
 
 
-def _read(content: Content, read: Read) -> Told:
-    return read(content.files) if content.files else Told()
-
-
-def _with(traits: Traits, evidence: Evidence) -> Traits:
-    return replace(traits, risks=in_order({*traits.risks, *evidence.risks}))
-
-
-def _judged(made: Try, notes: Notes, read: Read) -> Judged:
+def _judged(made: Try, shared: Shared) -> Judged:
     """By what stood in the ledger when it was meant."""
-    risks = made.policy.risks(_with(_read(_content(notes, made.content), read).traits, made.evidence))
-    asked = made.asked is Level.APPROVED
-    return Judged(made, risks, missing(made.policy, risks, made.approvals) if asked else {})
-
-
-def _authors(record: RevisionRecord, history: History, made: Try) -> frozenset[str]:
-    """Those of then, and whoever of them has another name by now: not whoever worked on it later."""
-    until = made.intent.seq
-    then = replace(
-        record,
-        created=[said for said in record.created if said.seq < until],
-        self_reviews=[said for said in record.self_reviews if said.seq < until],
-        reviews=[said for said in record.reviews if said.seq < until],
-    )
-    return made.authors | contributors(then, history.policy)
-
-
-def _content(notes: Notes, basis: Content | None) -> Content:
-    """The bytes that ran; else those that were vouched for last. With what other entries tell of the same bytes."""
-    known = notes.contents[-1] if notes.contents else Content(0, "")
-    found = basis or known
-    for other in reversed(notes.contents):
-        if other.manifest == found.manifest:
-            found = replace(
-                found,
-                message=found.message or other.message,
-                git=found.git or other.git,
-                sql=found.sql or other.sql,
-                versions={**other.versions, **found.versions},
-            )
-    return found
+    risks = shared.risks(made.policy, shared.content(made.content), made.evidence)
+    return Judged(made, risks, missing(made.policy, risks, made.approvals) if made.asked is Level.APPROVED else {})
 
 
 def _linted(one: LintEvidence, until: int) -> Checked:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.audit import Act
 from migrate_flow.core.entry import Entry, Subject
 from migrate_flow.core.evidence import NOTHING, Evidence, rehearsed_on
-from migrate_flow.core.history import Applied, Attestation, RevisionRecord
 from migrate_flow.core.policy import Level, Policy
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Act
+    from migrate_flow.core.history import Applied, Attestation, RevisionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,10 @@ class Try:
         """Whether evidence that speaks for it stood before the intent; None where the environment asks for none."""
         if self.asked.rank < Level.SELF_REVIEWED.rank:
             return None
+        if not any(not one.errors for one in self.evidence.newest_lint()):
+            return False
         runs = [self.evidence.newest_rehearsals(dialect) for dialect in self.dialects]
-        graded = all(found and all(one.grade for one in found) for found in runs)
-        return graded and any(not one.errors for one in self.evidence.newest_lint())
+        return all(found and all(one.grade for one in found) for found in runs)
 
 
 @dataclass(frozen=True, slots=True)

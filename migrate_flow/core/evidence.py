@@ -102,6 +102,8 @@ class Evidence:
     @property
     def risks(self) -> tuple[str, ...]:
         """What running showed, whatever the syntax tree says. What an upgrade was ever seen to drop stays a risk."""
+        if not self.rehearsals:
+            return ()
         found = []
         if any(one.lost or one.grade == Grade.LOSSY for one in self.rehearsals):
             found += ["destructive", "lossy"]

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.chain import ORIGIN, Head
-from migrate_flow.core.entry import Subject
 from migrate_flow.core.guard import NO_GUARD, RecordedGuard
 from migrate_flow.core.packed import Hashes
-from migrate_flow.core.policy import Policy
-from migrate_flow.core.snapshot import RecordedSchema
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Subject
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.core.snapshot import RecordedSchema
 
 
 class Applied(StrEnum):

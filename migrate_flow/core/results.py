@@ -6,10 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Document
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
 
 REHEARSAL = "rehearsal"
 

@@ -9,13 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, pool
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
-from migrate_flow.core.facts import Activity
-from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import mysql_locks as locks
 from migrate_flow.dialects import mysql_text, snapshot_mysql
 from migrate_flow.dialects.contention import within
@@ -23,6 +21,10 @@ from migrate_flow.dialects.dialect import BRIEF_S, Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.tables import TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.core.snapshot import Snapshot
 
 CONNECT_TIMEOUT_S = 10
 OWN_LOCK_TIMEOUT_S = 10

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, pool
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
-from migrate_flow.core.facts import Activity
-from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import guard_postgresql, snapshot_postgresql
 from migrate_flow.dialects import postgresql_locks as locks
 from migrate_flow.dialects.dialect import BRIEF_S, Begun, Guard, StepFrame, mentioned
@@ -21,6 +19,10 @@ from migrate_flow.dialects.engines import settled_in
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import SCHEMA, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.core.snapshot import Snapshot
 
 CONNECT_TIMEOUT_S = 10
 _POOLER = (

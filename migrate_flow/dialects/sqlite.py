@@ -9,18 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, pool, select, table
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from migrate_flow.core.facts import Activity
-from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.dialects import filelock, snapshot_sqlite
 from migrate_flow.dialects.dialect import BRIEF_S, Begun, StepFrame
 from migrate_flow.dialects.interrupt import at_signals
 from migrate_flow.dialects.tables import PREFIX, TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Activity
+    from migrate_flow.core.snapshot import Snapshot
 
 BUSY_TIMEOUT_MS = 10_000
 _SAVEPOINT = "migrate_flow_step"

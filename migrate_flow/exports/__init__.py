@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from migrate_flow.core.audit import Change, Header
-from migrate_flow.core.entry import Entry
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Change, Header
+    from migrate_flow.core.entry import Entry
 
 # Each is a module, or a folder, here. What is binary is never written to a terminal.
 FORMATS = ("jsonl", "csv", "xlsx", "md", "html", "bundle")

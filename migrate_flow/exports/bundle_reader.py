@@ -6,11 +6,10 @@ import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from migrate_flow import __version__
 from migrate_flow.core import canonical
-from migrate_flow.core.audit import Change
 from migrate_flow.core.chain import ORIGIN
 from migrate_flow.core.entry import kind_of
 from migrate_flow.errors import UsageError
@@ -19,8 +18,11 @@ from migrate_flow.exports import rows_again
 from migrate_flow.exports.archive import Archive, Damaged, Member
 from migrate_flow.exports.bundle_readme import header_again, readme_again
 from migrate_flow.services.file_evidence import BUNDLE, Claimed
-from migrate_flow.services.verify_chunk import Row
 from migrate_flow.services.verify_ledger import Problem
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Change
+    from migrate_flow.services.verify_chunk import Row
 
 # Bytes that one member may have which is read whole.
 LARGEST_TEXT, LARGEST_ARTIFACT = 16 << 20, 256 << 20

@@ -6,10 +6,13 @@ Each block of commands is run by a test in a folder with nothing but the bundle.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Header, Selection
 from migrate_flow.exports.md import escaped
-from migrate_flow.services.file_evidence import Claimed
+
+if TYPE_CHECKING:
+    from migrate_flow.services.file_evidence import Claimed
 
 _TEXT = """\
 # Evidence from a migration ledger

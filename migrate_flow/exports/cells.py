@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit import Act, Checked
 from migrate_flow.core.text import safe
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Act, Checked
 
 # What begins a formula for some spreadsheet, the full-width forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_BEGINNINGS = (*_FORMULA, " ")  # some programs take no notice of spaces
+_BEGINNINGS = frozenset("".join(_FORMULA) + " ")  # some programs take no notice of spaces
 JOINED = "; "
 
 
@@ -25,8 +28,9 @@ def neutral(text: str) -> str:
     """As `plain`, with an apostrophe before what a spreadsheet would take for a formula."""
     if not text:
         return text
-    text = plain(text)
-    return "'" + text if text.startswith(_BEGINNINGS) and text.lstrip(" ").startswith(_FORMULA) else text
+    if not (text.isascii() and text.isprintable()):
+        text = plain(text)
+    return "'" + text if text[:1] in _BEGINNINGS and text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def yes_no(value: bool | None) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit import Change, Header
 from migrate_flow.exports.cells import checks, events, joined, people, person, yes_no
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Change, Header
 
 TIME = "UTC; the signer's clock."
 

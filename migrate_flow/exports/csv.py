@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import neutral
 from migrate_flow.exports.columns import COLUMNS, about_export
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 
 def write(export: Exported, out: BinaryIO) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
 from migrate_flow.core.audit import SCHEMA, Header
 from migrate_flow.errors import LedgerError
-from migrate_flow.exports import Exported
 from migrate_flow.services.verify_chunk import COLUMNS
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE
 _AT_ONCE = 1 << 20  # bytes

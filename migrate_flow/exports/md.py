@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from migrate_flow.core.audit import CONTROLS, Header
-from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import plain, yes_no
 from migrate_flow.exports.columns import COLUMNS, about_export, scope
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 # What could be markup, HTML and links included, anywhere in a line; and what is one at its beginning alone.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|~&$]|:(?=//)|(?<=www)\.)", re.I)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from migrate_flow.core import canonical
 from migrate_flow.core.audit import SCHEMA, Change, Selection
@@ -21,7 +21,9 @@ from migrate_flow.errors import UsageError
 from migrate_flow.exports.bundle_reader import Bundle
 from migrate_flow.services.file_evidence import JSONL, Claimed, Evidence
 from migrate_flow.services.verify_chunk import COLUMNS, Row
-from migrate_flow.services.verify_ledger import Problem
+
+if TYPE_CHECKING:
+    from migrate_flow.services.verify_ledger import Problem
 
 LONGEST_LINE = 16 << 20  # bytes; a statement holds digests of scripts, not scripts
 _HASH = re.compile(r"[0-9a-f]{64}")

@@ -6,10 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit import Change, Header
 from migrate_flow.exports.cells import neutral
 from migrate_flow.exports.columns import COLUMNS, about_export
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Change, Header
 
 LONGEST_LINE = 16 << 20  # bytes
 # What is a ticket, a configuration says, which no file holds.

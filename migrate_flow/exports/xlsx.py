@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from xlsxwriter import Workbook
 
-from migrate_flow.core.audit import Header
 from migrate_flow.core.entry import parse_time
 from migrate_flow.errors import UsageError
-from migrate_flow.exports import Exported
 from migrate_flow.exports.cells import plain
 from migrate_flow.exports.columns import COLUMNS, about_export, scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Header
+    from migrate_flow.exports import Exported
 
 _LONGEST = 32_767  # characters of a cell; Excel's
 _ROWS = 1_048_575  # below the headings; Excel's

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from migrate_flow.core.document import Document
 from migrate_flow.errors import UsageError
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
 
 
 @dataclass(frozen=True, slots=True)

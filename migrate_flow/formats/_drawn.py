@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -11,8 +12,10 @@ from rich.text import Text
 
 from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.core.text import safe
-from migrate_flow.formats import Medium
 from migrate_flow.formats.table import GAP, columns
+
+if TYPE_CHECKING:
+    from migrate_flow.formats import Medium
 
 _WIDE = 10_000
 _LEAST = 8

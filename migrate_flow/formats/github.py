@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from migrate_flow.core.document import Document
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.results import Result, results
-from migrate_flow.formats import Medium
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
+    from migrate_flow.formats import Medium
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 

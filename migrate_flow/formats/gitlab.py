@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.document import Document
 from migrate_flow.core.results import results
-from migrate_flow.formats import Medium
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
+    from migrate_flow.formats import Medium
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "info": "info"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.document import Document
-from migrate_flow.formats import Medium
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
+    from migrate_flow.formats import Medium
 
 
 def render(document: Document, medium: Medium) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from migrate_flow.core.document import Document
 from migrate_flow.core.results import REHEARSAL, Result, results
-from migrate_flow.formats import Medium
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
+    from migrate_flow.formats import Medium
 
 # What XML 1.0 can't hold in any spelling.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from migrate_flow import __version__
-from migrate_flow.core.document import Document
 from migrate_flow.core.results import Result, results
-from migrate_flow.formats import Medium
+
+if TYPE_CHECKING:
+    from migrate_flow.core.document import Document
+    from migrate_flow.formats import Medium
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.document import Block, Code, Document, Fields, Heading, Line, Table
 from migrate_flow.core.text import safe
-from migrate_flow.formats import Medium
+
+if TYPE_CHECKING:
+    from migrate_flow.formats import Medium
 
 GAP = 2
 _TAB = 8

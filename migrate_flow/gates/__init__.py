@@ -10,12 +10,12 @@ import importlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from migrate_flow.core.policy import EnvironmentRules
 from migrate_flow.core.verdict import Decision, decide
 from migrate_flow.gates.gate import Direction, Gate, Scope
 
 if TYPE_CHECKING:
     from migrate_flow.core.facts import Facts
+    from migrate_flow.core.policy import EnvironmentRules
 
 
 @cache

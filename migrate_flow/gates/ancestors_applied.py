@@ -8,9 +8,13 @@ in the ledger is settled by `migrate-flow recover`, or declared by `migrate-flow
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -6,10 +6,14 @@ Clears it: check out the reviewed version, or `migrate-flow self-review REV` and
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import Level
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -6,9 +6,13 @@ Clears it: `migrate-flow rollback --env DOWNSTREAM --to REV -m WHY` first, or `-
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -11,10 +11,14 @@ no proof either: accepting it, with the reason, begins anew.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core import guard
-from migrate_flow.core.facts import Drift, Facts
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Drift, Facts
 
 NAME = "drift-free"
 MOST_NAMED = 3

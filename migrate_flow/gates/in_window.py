@@ -5,9 +5,13 @@ Clears it: waiting. On a bad night: `migrate-flow approve REV --waive in-window 
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -8,11 +8,15 @@ Findings are judged with the rules that they were made with: what newer rules fi
 
 from __future__ import annotations
 
-from migrate_flow.core.evidence import LintEvidence
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import Level
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.evidence import LintEvidence
+    from migrate_flow.core.facts import Facts
 
 NAME = "lint-clean"
 

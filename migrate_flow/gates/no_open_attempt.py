@@ -6,10 +6,14 @@ Clears it: `migrate-flow recover --env ENV`, by anybody in the policy; `apply` d
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
-from migrate_flow.core.history import Attempt
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
+    from migrate_flow.core.history import Attempt
 
 
 def judge(facts: Facts) -> Verdict:

@@ -8,11 +8,15 @@ policy refuses authors whom nobody claims (`unknown_authors = "refuse"`), the ad
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import POLICY_ADMIN, Level
 from migrate_flow.core.standing import refuses_unknown_authors
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

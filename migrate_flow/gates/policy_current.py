@@ -7,10 +7,14 @@ Clears it: `migrate-flow policy diff`, then `migrate-flow policy record` by a po
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate, Scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -9,13 +9,17 @@ version of the server has its own word, and none of them may be a no.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.evidence import RehearsalEvidence, major, may_stay_irreversible, rehearsed_on
-from migrate_flow.core.facts import Facts
 from migrate_flow.core.policy import Level
 from migrate_flow.core.rehearsal import Grade
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
 from migrate_flow.gates.lint_clean import way_to_evidence
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 NAME = "rehearsed"
 

@@ -6,10 +6,14 @@ Clears it: `migrate-flow self-review REV`, by the author (or whoever takes the m
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import Level
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -8,10 +8,14 @@ Clears it: nothing but finding out who wrote the entry: `migrate-flow ledger ver
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

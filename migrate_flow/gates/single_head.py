@@ -5,9 +5,13 @@ Clears it: `migrate-flow new --merge REV REV -m MESSAGE`, or naming the revision
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -5,11 +5,15 @@ Clears it: waiting. On a bad night: `migrate-flow approve REV --waive soaked --e
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.history import STANDING_STATES
 from migrate_flow.core.schedule import format_duration
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 
 def judge(facts: Facts) -> Verdict:

@@ -9,11 +9,15 @@ Clears it: a right URL; `migrate-flow adopt --env ENV` for what stands already; 
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
-from migrate_flow.core.history import TargetRecord
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.policy import POLICY_ADMIN
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
+    from migrate_flow.core.history import TargetRecord
 
 
 def judge(facts: Facts) -> Verdict:

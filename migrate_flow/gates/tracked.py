@@ -7,10 +7,14 @@ its author withdrew is taken up again by a self-review.
 
 from __future__ import annotations
 
-from migrate_flow.core.facts import Facts
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.standing import State
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from migrate_flow.core.facts import Facts
 
 _NOT_TRACKED = (State.UNTRACKED, State.GRANDFATHERED, State.WITHDRAWN)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.column_types import type_of, written
 from migrate_flow.lint.defaults import Default, default_of
 from migrate_flow.lint.operations import NONE
-from migrate_flow.lint.script import Operation
 from migrate_flow.lint.values import last_name
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Operation
 
 _NUMBERED = frozenset({"integer", "bigint", "smallint"})
 _CONSTRAINTS = {

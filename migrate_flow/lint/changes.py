@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from migrate_flow.lint.column_types import ColumnType
-from migrate_flow.lint.defaults import Default
+if TYPE_CHECKING:
+    from migrate_flow.lint.column_types import ColumnType
+    from migrate_flow.lint.defaults import Default
 
 
 class Kind(StrEnum):

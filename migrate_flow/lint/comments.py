@@ -8,9 +8,12 @@ import re
 import tokenize
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.tree import walk
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 # What tools write, or are told, explains nothing.
 _MECHANICAL = re.compile(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from migrate_flow.lint.changes import Change
 from migrate_flow.lint.column_types import written
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.changes import Change
+    from migrate_flow.lint.script import Script
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 # PostgreSQL's reserved words.

@@ -6,14 +6,17 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Finding, Severity
 from migrate_flow.lint import own
-from migrate_flow.lint.own import Own
-from migrate_flow.lint.rule import Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.severity import applies, rank, severity_of
 from migrate_flow.lint.waivers import Waiver, read_waivers
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.own import Own
+    from migrate_flow.lint.rule import Rule
+    from migrate_flow.lint.script import Script
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from migrate_flow.lint.column_types import ColumnType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.column_types import ColumnType
 
 _INTEGERS = ("smallint", "integer", "bigint")
 _FRACTIONS = frozenset({"numeric", "float", "double"})

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.behaviour import syntax_tree
-from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.lint.names import read_module
 from migrate_flow.lint.script import Direction, Operation, Script, Settings, Sql
 from migrate_flow.lint.sections import sections
 from migrate_flow.lint.walk import Walk
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Revision, ScriptProblem
 
 _NO_SETTINGS = Settings()
 _NO_MODULES: Mapping[str, str] = {}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 class Group(StrEnum):

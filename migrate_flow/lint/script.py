@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from migrate_flow.core.revision import Revision, ScriptProblem
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Revision, ScriptProblem
 
 Found = TypeVar("Found")
 SENT = "sent"  # how SQL runs that only a rehearsal has shown

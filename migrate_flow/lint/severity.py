@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
-from migrate_flow.lint.rule import Rule
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.rule import Rule
 
 _RANKS = {
     severity: rank for rank, severity in enumerate((Severity.OFF, Severity.INFO, Severity.WARNING, Severity.ERROR))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.column_types import type_of_sql
 from migrate_flow.lint.defaults import Default, default_of_sql
-from migrate_flow.lint.script import Sql
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Sql
 
 _ROWS = frozenset({"Insert", "Update", "Delete", "Merge", "Copy", "TruncateTable"})
 _TRANSACTION = {"Commit": "COMMIT", "Rollback": "ROLLBACK", "Transaction": "BEGIN"}

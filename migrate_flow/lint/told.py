@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Hit
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def told(script: Script, rule: str) -> Iterator[Hit]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.lint.script import Operation, Script
 from migrate_flow.lint.tree import walk
 from migrate_flow.lint.values import last_name
 from migrate_flow.lint.work import Work, operation_work, statement_work
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Operation, Script
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,12 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.tree import children
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _MARK = b"migrate-flow:"
 _COMMENT = re.compile(r"#+\s*migrate-flow:\s*(.*)")

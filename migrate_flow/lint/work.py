@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 from enum import IntEnum
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from migrate_flow.lint.script import Direction, Operation, Script, Sql
 from migrate_flow.lint.tree import children, walk
 from migrate_flow.lint.values import last_name
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Direction, Operation, Script, Sql
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ROWS = frozenset({"bulk_insert"})

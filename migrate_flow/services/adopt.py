@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from migrate_flow.core.entry import Draft, Kind, Subject
 from migrate_flow.core.facts import Identity
 from migrate_flow.core.history import Applied, TargetRecord
 from migrate_flow.core.policy import POLICY_ADMIN, Level
-from migrate_flow.core.revision import Manifest
-from migrate_flow.core.snapshot import Difference
 from migrate_flow.core.target_entries import adoption_state
 from migrate_flow.errors import Refused
 from migrate_flow.services.content import describe
 from migrate_flow.services.facts import Situation, look
-from migrate_flow.services.ports import Probe
 from migrate_flow.services.recover import settle_open
 from migrate_flow.services.review import ask, require_comment
 from migrate_flow.services.schema import MOST_RECORDED, difference_fields, drift_of, read_schema, schema_fields
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.ports import Probe
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

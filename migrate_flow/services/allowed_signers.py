@@ -7,9 +7,12 @@ comment before each line, and who verifies by hand compares it with the position
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.fingerprint import fingerprint
-from migrate_flow.core.policy import Policy
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import Policy
 
 NAMESPACE = "migrate-flow"
 Person = tuple[tuple[str, int, int], ...]  # public key, position from which it signed, position that revoked it or 0

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.behaviour import behaviour_digest
-from migrate_flow.core.history import Application
 from migrate_flow.core.revision import Manifest, Revision, SealedFile
 from migrate_flow.services.content import manifest_here
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Application
+    from migrate_flow.services.workspace import Workspace
 
 
 def applied_header(workspace: Workspace, application: Application) -> Revision:

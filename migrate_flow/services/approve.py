@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.entry import Draft, Kind
-from migrate_flow.core.standing import Standing
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.gates import all_gates
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
 from migrate_flow.services.contributors import Contribution, contribution, require_another, require_known_authors
 from migrate_flow.services.review import Attested, ask, require_comment, self_reviewed
 from migrate_flow.services.status import row_of
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.standing import Standing
+    from migrate_flow.services.workspace import Workspace
 
 
 def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") -> Attested:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Kind, project
 from migrate_flow.core.history import History, PolicyVersion
 from migrate_flow.core.lifecycle import add
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.services.allowed_signers import expected
-from migrate_flow.services.verify_chunk import Row
+
+if TYPE_CHECKING:
+    from migrate_flow.services.verify_chunk import Row
 
 _KINDS = GOVERNING | {Kind.LEDGER_OPENED}
 

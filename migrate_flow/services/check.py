@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.evidence import rehearsed_on
-from migrate_flow.core.policy import Policy
-from migrate_flow.core.rehearsal import Rehearsal
 from migrate_flow.lint.recorded import SentSql
 from migrate_flow.lint.rules.raw_sql_unknown import RULE as RAW_SQL_UNKNOWN
 from migrate_flow.services.evidence import Checked, Recorded, record, require_recordable
 from migrate_flow.services.lint import Asked, Linted, Project, again, lint, run
-from migrate_flow.services.progress import Progress
 from migrate_flow.services.rehearse import Effort, Rehearsed, Rehearser, rehearse
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.core.rehearsal import Rehearsal
+    from migrate_flow.services.progress import Progress
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)

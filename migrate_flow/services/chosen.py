@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrate_flow.errors import LedgerError, ScriptError, UsageError
-from migrate_flow.services.ports import Scripts
-from migrate_flow.services.workspace import Workspace
 
 if TYPE_CHECKING:
     from migrate_flow.services.lint import Project
+    from migrate_flow.services.ports import Scripts
+    from migrate_flow.services.workspace import Workspace
 
 WITHOUT_LEDGER = "name revisions, or --since GIT_REF: both work without the ledger"
 

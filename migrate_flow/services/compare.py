@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.snapshot import Snapshot
 from migrate_flow.errors import TargetError, UsageError
 from migrate_flow.services.facts import Situation, look
 from migrate_flow.services.same_schema import Unlike, beside
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.snapshot import Snapshot
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)

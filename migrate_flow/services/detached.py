@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from migrate_flow.config.load import Config
 from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Draft, Entry, Kind, format_time, parse_time, project, statement
-from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import fold
-from migrate_flow.core.policy import Policy
 from migrate_flow.core.standing import stand
 from migrate_flow.errors import ConfigError, Refused, UsageError
 from migrate_flow.services.approve import last_rollback
@@ -28,9 +26,14 @@ from migrate_flow.services.contributors import (
     require_another,
     require_known_authors,
 )
-from migrate_flow.services.ports import Authors, Clock, Scripts, Signer
 from migrate_flow.services.review import Attested, ask, require_comment
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.history import History
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.services.ports import Authors, Clock, Scripts, Signer
+    from migrate_flow.services.workspace import Workspace
 
 SCHEMA = "migrate-flow/detached/1"
 _KINDS = {Kind.REVIEWED: "reviewed", Kind.APPROVED: "approved"}

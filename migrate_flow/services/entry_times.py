@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Entry, format_time, parse_time
 from migrate_flow.errors import LedgerError
 from migrate_flow.services.book import TOLERANCE
-from migrate_flow.services.ports import Ledger
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import Ledger
 
 _MOST_NAMED = 5
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.config.load import Config
-from migrate_flow.core.facts import Observation
 from migrate_flow.core.redaction import redact
-from migrate_flow.services.ports import Target
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.facts import Observation
+    from migrate_flow.services.ports import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.checkup import Check
 from migrate_flow.core.entry import Kind
@@ -15,7 +15,9 @@ from migrate_flow.gates import judge
 from migrate_flow.gates.gate import Scope
 from migrate_flow.services.book import TOLERANCE
 from migrate_flow.services.facts import collect, look
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.workspace import Workspace
 
 OLD_COPY = 100  # entries since the last export of the whole ledger: so many signatures would be lost with one file
 _NOTICED = timedelta(seconds=30)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from migrate_flow.config.load import Config
 from migrate_flow.errors import ConfigError, UsageError
 from migrate_flow.lint.catalogue import all_rules, built_in, documentation
 from migrate_flow.lint.own import OWN
-from migrate_flow.lint.rule import Rule
 from migrate_flow.services.squawk_sql import PREFIX
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.lint.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow import __version__
-from migrate_flow.config.load import Config
 from migrate_flow.core.audit import Change, Header, Selection
 from migrate_flow.core.audit_notes import Watch
 from migrate_flow.core.audit_people import deed
 from migrate_flow.core.audit_rows import changes, in_promotion_order
 from migrate_flow.core.brought import brought
-from migrate_flow.core.chain import SeenHead
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject
-from migrate_flow.core.history import History
 from migrate_flow.errors import IdentityError, LedgerError
 from migrate_flow.services.allowed_signers import Person, keys_by_person
 from migrate_flow.services.book import Book
-from migrate_flow.services.ports import Ledger, Target, Verifier
 from migrate_flow.services.reconcile import reconcile
+from migrate_flow.services.signed import signed
 from migrate_flow.services.survey import (
     SHOWN,
     Survey,
@@ -36,6 +33,12 @@ from migrate_flow.services.survey import (
 )
 from migrate_flow.services.told import reader
 from migrate_flow.services.verify_chunk import rare_collections
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.chain import SeenHead
+    from migrate_flow.core.history import History
+    from migrate_flow.services.ports import Ledger, Target, Verifier
 
 # What has rows judges which entries count.
 _WITH_ROWS = frozenset({"csv", "xlsx", "md", "html", "bundle"})
@@ -253,26 +256,11 @@ def _fold(archive: Archive, last: int) -> Watch:
     verifier, ledger = archive.verifier, archive.ledger
     watch = Watch(verifier.key_of)
     try:
-        with rare_collections(), closing(_until(ledger.entries(), last)) as entries:
-            for entry in entries:
-                try:
-                    verifier.verify(entry.statement, entry.signature)
-                except ValueError as error:
-                    raise LedgerError(
-                        f"the ledger can't be trusted: the signature of entry {entry.seq} is not valid: {error}",
-                        hint="migrate-flow ledger verify",
-                        where=ledger.describe(),
-                    ) from error
-                watch.take(entry)
+        with rare_collections(), closing(signed(ledger, verifier, last)) as entries:
+            for entry, key in entries:
+                watch.take(entry, key)
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError(
             f"the ledger can't be understood: {error}", hint="migrate-flow ledger verify", where=ledger.describe()
         ) from error
     return watch
-
-
-def _until(entries: Iterator[Entry], last: int) -> Generator[Entry]:
-    for entry in entries:
-        yield entry
-        if entry.seq == last:
-            return

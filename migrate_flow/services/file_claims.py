@@ -6,10 +6,13 @@ An area with a problem proves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.chain import Head
 from migrate_flow.core.text import shortened
 from migrate_flow.services.file_evidence import BUNDLE, Evidence, Judgement
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import Head
 
 _CHAIN = "each continues the one before it, and none was changed, moved, put in or taken out between them"
 _AUTHORITY = (

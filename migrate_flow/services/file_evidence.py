@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from migrate_flow.core import canonical
 from migrate_flow.core.audit import Change, Selection
-from migrate_flow.core.chain import Head
 from migrate_flow.services.survey import matcher
-from migrate_flow.services.verify_chunk import Row
 from migrate_flow.services.verify_ledger import Problem
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import Head
+    from migrate_flow.services.verify_chunk import Row
 
 BUNDLE, JSONL = "bundle", "jsonl"
 FIRST_GAPS = 1000  # a header names so many at most

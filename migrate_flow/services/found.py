@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from migrate_flow import __version__
 from migrate_flow.core.chain import EMPTY
 from migrate_flow.core.entry import Draft, Entry, Kind, Subject, format_time, statement
-from migrate_flow.core.history import Succession
 from migrate_flow.core.policy import POLICY_ADMIN, Policy
 from migrate_flow.errors import Refused
-from migrate_flow.services.ports import Clock, Ledger, Signer
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Succession
+    from migrate_flow.services.ports import Clock, Ledger, Signer
 
 
 def found(

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from migrate_flow.core import guard as guards
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.guard import GuardStatus, LoggedDdl, RecordedGuard
-from migrate_flow.core.history import TargetRecord
-from migrate_flow.core.snapshot import Difference
 from migrate_flow.errors import TargetError, UsageError
 from migrate_flow.services.drift import require_applier, settled
 from migrate_flow.services.facts import look, target_record
-from migrate_flow.services.ports import Target
 from migrate_flow.services.recover import settle_open
 from migrate_flow.services.review import require_comment
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import TargetRecord
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.services.ports import Target
+    from migrate_flow.services.workspace import Workspace
 
 SHOWN = 10  # rows of the log at least, explained or not
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from migrate_flow.config.edit import add_person, add_recovery_key, set_ledger, set_ledger_url
 from migrate_flow.config.load import FILE_NAME, Config, parse
 from migrate_flow.config.render import render
 from migrate_flow.config.urls import DEFAULT_LEDGER
-from migrate_flow.core.chain import Head
 from migrate_flow.core.history import Succession
 from migrate_flow.core.policy import POLICY_ADMIN, shortages
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.found import found
-from migrate_flow.services.ports import Clock, Ledger, Signer
 from migrate_flow.services.review import require_comment
+
+if TYPE_CHECKING:
+    from migrate_flow.core.chain import Head
+    from migrate_flow.services.ports import Clock, Ledger, Signer
 
 DEFAULT_ROLES = ("developer", "backend-lead", POLICY_ADMIN)
 

@@ -8,12 +8,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.config.load import Config
 from migrate_flow.core.finding import Finding, Severity
-from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.policy import Policy
 from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.errors import ConfigError, ScriptError
 from migrate_flow.lint.catalogue import all_rules, rule_set
@@ -24,9 +21,14 @@ from migrate_flow.lint.recorded import SentSql, with_sent
 from migrate_flow.lint.rule import Group, Rule
 from migrate_flow.lint.script import Script, Settings
 from migrate_flow.services.chosen import choose
-from migrate_flow.services.ports import Scripts
 from migrate_flow.services.squawk_sql import PREFIX, Squawk, SquawkFailed, findings, sql_files, without_twins
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.config.load import Config
+    from migrate_flow.core.graph import RevisionGraph
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.services.ports import Scripts
+    from migrate_flow.services.workspace import Workspace
 
 _IMPORTS = re.compile(rb"(?:^|[;:])[ \t]*(?:from[ \t]*([^\s.]*)|import\b([^#;\r\n]*))", re.M)
 _NOT_THE_PROJECTS = sys.stdlib_module_names | {"alembic", "sqlalchemy"}

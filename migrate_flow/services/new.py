@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.text import safe
 from migrate_flow.errors import UsageError
 from migrate_flow.services.content import resolve_one
-from migrate_flow.services.ports import NewRevision
 from migrate_flow.services.track import Tracked, record_created
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import NewRevision
+    from migrate_flow.services.workspace import Workspace
 
 # What lint knows as placeholders: a script that nobody has completed is told as unfinished.
 WHY = "Say why this change is needed, and what it is worth."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Reconciled
-from migrate_flow.core.audit_notes import Watch
 from migrate_flow.core.audit_rows import in_promotion_order
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.services.ports import Target
-from migrate_flow.services.survey import Survey
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit_notes import Watch
+    from migrate_flow.services.ports import Target
+    from migrate_flow.services.survey import Survey
 
 NO_ACCESS = "not reconciled: no access"
 NOT_JUDGED = "not reconciled: jsonl judges no entry; csv, xlsx, md, html and bundle do"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from migrate_flow.core.evidence import may_stay_irreversible, rehearsed_on
-from migrate_flow.core.policy import Policy
 from migrate_flow.core.rehearsal import Grade, Now, Rehearsal, Route, route
 from migrate_flow.core.traits import read_traits
 from migrate_flow.errors import ScriptError, UsageError
-from migrate_flow.services.ports import Scripts
 from migrate_flow.services.progress import Progress
+
+if TYPE_CHECKING:
+    from migrate_flow.core.policy import Policy
+    from migrate_flow.services.ports import Scripts
 
 
 class Rehearser(Protocol):

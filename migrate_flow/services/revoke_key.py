@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.entry import Draft, Kind, Subject
 from migrate_flow.core.fingerprint import fingerprint
-from migrate_flow.core.history import Attestation
 from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.policy import another_admin
 from migrate_flow.services.review import ask, require_comment
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

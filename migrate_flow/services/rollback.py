@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.graph import RevisionGraph
-from migrate_flow.core.history import Application, TargetRecord
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.errors import Refused, ScriptError
@@ -19,7 +19,10 @@ from migrate_flow.services.progress import Progress
 from migrate_flow.services.recover import Settlement, settle_open
 from migrate_flow.services.review import require_comment
 from migrate_flow.services.run import Report, not_run, record_refusal, run_all
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Application, TargetRecord
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.evidence import RehearsalEvidence, evidence_of, rehearsed_on
-from migrate_flow.core.revision import Manifest, Revision
 from migrate_flow.core.standing import State
 from migrate_flow.errors import ConfigError, Refused, UsageError
-from migrate_flow.services.check import Checks
 from migrate_flow.services.content import describe, header, resolve_one, risks_of, standing_of, subjects
 from migrate_flow.services.contributors import Contribution, contribution, contribution_fields, require_known_authors
 from migrate_flow.services.evidence import Checked, changed_meanwhile, fields_of, known_good, rehearsal_of
-from migrate_flow.services.ports import RenderedSql
-from migrate_flow.services.progress import Progress
-from migrate_flow.services.rehearse import Effort
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.revision import Manifest, Revision
+    from migrate_flow.services.check import Checks
+    from migrate_flow.services.ports import RenderedSql
+    from migrate_flow.services.progress import Progress
+    from migrate_flow.services.rehearse import Effort
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True)

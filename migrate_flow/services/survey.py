@@ -13,18 +13,20 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core import canonical
-from migrate_flow.core.audit import Selection
 from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.entry import Entry, Kind, format_time, parse_time, project
 from migrate_flow.core.history import History, PolicyVersion, Revocation
 from migrate_flow.core.lifecycle import add
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import LedgerError, UsageError
-from migrate_flow.services.ports import Ledger
 from migrate_flow.services.verify_chunk import COLUMNS
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Selection
+    from migrate_flow.services.ports import Ledger
 
 GAPS_SHOWN = 1000
 SHOWN = 50  # notices of one sort

@@ -6,12 +6,15 @@ import ast
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit_rows import Read, Told
+from migrate_flow.core.audit_shared import Read, Told
 from migrate_flow.core.behaviour import syntax_tree
-from migrate_flow.core.entry import Subject
 from migrate_flow.core.traits import Traits, read_traits
 from migrate_flow.lint.sections import sections
+
+if TYPE_CHECKING:
+    from migrate_flow.core.entry import Subject
 
 _RATIONALE, _MAPPING = ("rationale", "why"), ("contract mapping",)
 _ROLLBACK = ("rollback", "rollback plan", "rollback notes", "rollback note", "downgrade")

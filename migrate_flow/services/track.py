@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.standing import State
 from migrate_flow.errors import Refused
 from migrate_flow.services.content import describe, header, resolve_one, standing_of, subjects
 from migrate_flow.services.contributors import contribution, created_fields
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.services.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from migrate_flow.core import canonical
 from migrate_flow.core.brought import brought
@@ -20,9 +21,11 @@ from migrate_flow.core.entry import Entry, project
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import add, follows
 from migrate_flow.errors import UsageError
-from migrate_flow.services.ports import Ledger, Verifier
 from migrate_flow.services.verify_chunk import Judged, Row, as_bytes, as_text, chunks, rare_collections
 from migrate_flow.services.verify_processes import judged
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import Ledger, Verifier
 
 SINCE = "--since"
 _SINCE = re.compile(r"([1-9][0-9]{0,18}):(?:sha256:)?([0-9a-f]{64})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core import canonical
 from migrate_flow.core.brought import brought
@@ -19,10 +19,12 @@ from migrate_flow.core.packed import Hashes
 from migrate_flow.services.allowed_signers import expected
 from migrate_flow.services.file_evidence import BUNDLE, Evidence, Found, Judgement, header_problems
 from migrate_flow.services.part_policies import PartPolicies
-from migrate_flow.services.ports import Verifier
 from migrate_flow.services.verify_chunk import Judged, Row, chunks, rare_collections
 from migrate_flow.services.verify_ledger import Problem
 from migrate_flow.services.verify_processes import judged
+
+if TYPE_CHECKING:
+    from migrate_flow.services.ports import Verifier
 
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.entry import Draft, Kind
-from migrate_flow.core.history import Attestation
 from migrate_flow.errors import Refused, UsageError
 from migrate_flow.services.content import manifest_here, resolve_one, standing_of
 from migrate_flow.services.review import Attested, ask, require_comment
-from migrate_flow.services.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Attestation
+    from migrate_flow.services.workspace import Workspace
 
 
 def withdraw(workspace: Workspace, text: str, why: str) -> Attested:

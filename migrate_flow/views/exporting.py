@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.document import Block, Document, Line, Tone
-from migrate_flow.services.export import Export
+
+if TYPE_CHECKING:
+    from migrate_flow.services.export import Export
 
 
 def exported(done: Export, format_name: str, output: Path) -> Document:

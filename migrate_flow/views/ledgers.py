@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.document import Block, Code, Document, Line, Tone
-from migrate_flow.services.copy_ledger import Copied
+
+if TYPE_CHECKING:
+    from migrate_flow.services.copy_ledger import Copied
 
 
 def upgraded(where: str, before: str, after: str, backup: str) -> Document:

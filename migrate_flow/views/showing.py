@@ -5,18 +5,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Tone
-from migrate_flow.core.history import Application
 from migrate_flow.core.rehearsal import MOST_CHANGES, Grade, Rehearsal
-from migrate_flow.core.standing import Standing
 from migrate_flow.services.schema import difference_fields
-from migrate_flow.services.show import Shown
 from migrate_flow.views.board import STATE_TONES, applied_cell, migration
 from migrate_flow.views.checking import finding_blocks, finding_values
 from migrate_flow.views.drifting import changes, difference_blocks
 from migrate_flow.views.rehearsing import evidence_values
+
+if TYPE_CHECKING:
+    from migrate_flow.core.history import Application
+    from migrate_flow.core.standing import Standing
+    from migrate_flow.services.show import Shown
 
 # What Alembic's template writes below the text; the heading and the fields say it already.
 _WRITTEN_BY_ALEMBIC = re.compile(r"^(Revision ID|Revises|Create Date): .*\n?", re.MULTILINE)

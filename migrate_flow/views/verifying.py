@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from migrate_flow.core.document import Block, Document, Heading, Line, Tone
-from migrate_flow.services.file_evidence import FileReport
+
+if TYPE_CHECKING:
+    from migrate_flow.services.file_evidence import FileReport
 
 _BESIDES = frozenset({"authority", "anchors"})  # areas whose problems are not the file's
 _SHOWN = 200  # problems on a screen; the JSON has all

@@ -11,7 +11,8 @@ import pytest
 
 from migrate_flow.core.audit import CONTROLS, Change
 from migrate_flow.core.audit_notes import Watch
-from migrate_flow.core.audit_rows import Told, changes, environments
+from migrate_flow.core.audit_rows import changes, environments
+from migrate_flow.core.audit_shared import Told
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.traits import Traits
 from migrate_flow.signing.sshsig import public_key_of

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.fingerprint import fingerprint
-from migrate_flow.exports import Exported
 from migrate_flow.exports.html.tally import OF_PEOPLE, Tally
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 # Columns of the table, with the kinds that they count.
 COLUMNS: tuple[tuple[str, frozenset[str]], ...] = (

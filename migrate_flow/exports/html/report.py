@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -21,11 +21,13 @@ from migrate_flow.core.audit import CONTROLS
 from migrate_flow.core.audit_people import deed
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.text import safe
-from migrate_flow.exports import Exported
 from migrate_flow.exports.columns import scope
 from migrate_flow.exports.controls import FRAMEWORKS
 from migrate_flow.exports.html import people, sample, sections, stored, tally, timeline
 from migrate_flow.exports.html.colour import LONGEST_SHOWN, coloured
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 _BUFFERED = 200  # pieces of the page, joined for each write
 _LONG_SQL = 40  # lines that are shown without a click

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from migrate_flow.core.audit import Act, Change, Checked
-from migrate_flow.core.snapshot import Difference
-from migrate_flow.exports.html.stored import Rendered, Stored
 from migrate_flow.exports.html.tally import Migration, adopted, alike
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Act, Change, Checked
+    from migrate_flow.core.snapshot import Difference
+    from migrate_flow.exports.html.stored import Rendered, Stored
 
 MOST_DIFFERENCES = 100  # the snapshots hold all of them
 

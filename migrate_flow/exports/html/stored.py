@@ -8,14 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.audit import Change
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.history import Applied
 from migrate_flow.core.rehearsal import from_document as rehearsal_from
 from migrate_flow.core.snapshot import Difference, Indeterminate, Snapshot, difference, from_document
-from migrate_flow.exports import Exported
+
+if TYPE_CHECKING:
+    from migrate_flow.core.audit import Change
+    from migrate_flow.exports import Exported
 
 # A snapshot is asked for as one attempt's after, as the next one's before, and by each environment of its migration.
 _SNAPSHOTS, _PAIRS = 12, 64

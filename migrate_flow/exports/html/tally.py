@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import CONTROLS, Act, Change, Header, Selection
 from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Applied
-from migrate_flow.exports import Exported
 from migrate_flow.exports.html.sample import Candidate
 from migrate_flow.exports.html.timeline import Event
+
+if TYPE_CHECKING:
+    from migrate_flow.exports import Exported
 
 REVIEWS = "reviews"
 OF_PEOPLE = ("distinct_people", "applier_distinct")  # controls that are told of each author

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.told import told
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _BIDI = frozenset(map(chr, [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
 # Joiners (U+200C, U+200D) are letters' own in some scripts, and part of many emoji.

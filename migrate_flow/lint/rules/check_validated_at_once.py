@@ -22,13 +22,16 @@ is not meant: it has no rows yet.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint import fixes
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.effects import on_standing, validated_at_once
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

@@ -16,10 +16,13 @@ Use:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.told import told
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

@@ -18,12 +18,15 @@ A column that the same upgrade adds, or of a table that it makes, is not meant; 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.changes import Kind
 from migrate_flow.lint.effects import added_columns, on_standing
 from migrate_flow.lint.fixes import waived
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

@@ -19,12 +19,15 @@ rehearsal says what would be lost.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.changes import Kind
 from migrate_flow.lint.effects import on_standing
 from migrate_flow.lint.fixes import waived
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

@@ -18,11 +18,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from posixpath import dirname
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.tree import walk
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _FOLDERS = frozenset({"versions", "migrations", "alembic"})
 

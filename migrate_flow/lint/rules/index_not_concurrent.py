@@ -20,13 +20,16 @@ A table that the same upgrade makes is not meant. MySQL and MariaDB build indexe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint import fixes
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.effects import on_standing
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

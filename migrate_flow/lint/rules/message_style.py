@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 LONGEST = 72
 _TICKET = re.compile(r"[\[(#]?[A-Za-z]*[-#]?\d+[\])]?[:.]?(\s|$)|\[[^\]]+\]")

@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.touches import touches
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 TITLE = "contract mapping"
 

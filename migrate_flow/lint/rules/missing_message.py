@@ -22,9 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 # What Alembic's template writes below the message, and leaves at the top where there was none.
 _TEMPLATE = re.compile(r"(Revision ID|Revises|Create Date):", re.I)

@@ -17,10 +17,13 @@ Use: the younger one on the older, as long as it is applied nowhere, or a merge:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _SHOWN = 5
 

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.touches import touches
 from migrate_flow.lint.work import Work, sql_work
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _RESERVED = re.compile(r"alembic_version|migrate_flow(_\w*)?", re.I)
 _WORD = re.compile(r"\b(alembic_version|migrate_flow\w*)\b", re.I)

@@ -12,10 +12,13 @@ Use: the file itself in that place, or a `migrate-flow.toml` in the folder above
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
 from migrate_flow.lint.told import told
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:

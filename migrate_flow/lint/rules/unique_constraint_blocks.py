@@ -23,13 +23,16 @@ waiver. A table that the same upgrade makes is not meant.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint import fixes
 from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.effects import on_standing
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 _PREFIXES = {Kind.ADD_UNIQUE: "uq", Kind.ADD_PRIMARY_KEY: "pk"}
 

@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint.constraints import TITLES, Constraint, constraints
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Operation, Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Operation, Script
 
 
 def check(script: Script) -> Iterator[Hit]:

@@ -23,6 +23,7 @@ as volatile, and the rehearsal shows it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint import fixes
@@ -30,7 +31,9 @@ from migrate_flow.lint.changes import Change, Kind
 from migrate_flow.lint.defaults import Default, Volatility
 from migrate_flow.lint.effects import on_standing
 from migrate_flow.lint.rule import Group, Hit, Rule
-from migrate_flow.lint.script import Script
+
+if TYPE_CHECKING:
+    from migrate_flow.lint.script import Script
 
 
 def check(script: Script) -> Iterator[Hit]:
