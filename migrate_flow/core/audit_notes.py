@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from migrate_flow.core.audit_outcomes import Outcomes
 from migrate_flow.core.audit_people import People
 from migrate_flow.core.audit_tries import Content, Found, Notes, Try, content_of, in_words
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
 from migrate_flow.core.evidence import evidence_of
-from migrate_flow.core.history import Applied, History, RevisionRecord
-from migrate_flow.core.lifecycle import KeyOf, add
+from migrate_flow.core.history import Applied, RevisionRecord
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.standing import progress
 
 if TYPE_CHECKING:
     from migrate_flow.core.audit import Act
+    from migrate_flow.core.lifecycle import KeyOf
 
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 # Of a try that another one goes on with.
@@ -35,29 +36,22 @@ _OUTCOMES = {
 }
 
 
-class Watch:
+class Watch(Outcomes):
     """Takes in one entry after the other. elsewhere: what concerns no revision, by environment. replaced: by which act
-    a database went out of use. headless: environments whose newest outcome does not say where its version table stands,
-    with its position. uncounted: position of each entry that does not count, with the reason."""
+    a database went out of use. uncounted: position of each entry that does not count, with the reason."""
 
     def __init__(self, key_of: KeyOf) -> None:
-        self.history = History(lean=True)
+        super().__init__(key_of)
         self.people = People(self.history)
         self.notes: dict[str, Notes] = {}
         self.elsewhere: list[tuple[str, Act]] = []
         self.replaced: dict[str, Act] = {}
-        self.headless: dict[str, int] = {}
-        self._key_of, self._key, self._flaw = key_of, "", ""
         self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._versions: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
 
     def take(self, entry: Entry, key: str = "") -> None:
-        """key: the public key that signed it, where somebody verified that; else it is the one that the signature
-        names. Raises ValueError for an entry that is not ours."""
-        before = len(self.history.flawed)
-        self._key = key
-        add(self.history, entry, self._remembered)
-        self._flaw = next((said.flaw for said in self.history.flawed[before:] if said.seq == entry.seq), "")
+        """As `Outcomes.take`."""
+        super().take(entry, key)
         noting = _NOTING.get(Kind(entry.kind))
         if noting is None:
             return
@@ -73,10 +67,6 @@ class Watch:
     def uncounted(self) -> dict[int, str]:
         found = {said.seq: said.flaw for said in self.history.flawed}
         return found | {act.seq: act.flaw for _environment, act in self.elsewhere if act.flaw}
-
-    def _remembered(self, signature: str) -> str:
-        self._key = self._key or self._key_of(signature)
-        return self._key
 
     def _keep_position(self, entry: Entry) -> None:
         revision, environment = entry.revision, entry.environment
@@ -183,10 +173,6 @@ class Watch:
         place = self.notes[fields["revision"]].place(fields["environment"])
         outcome = str(_OUTCOMES.get(Kind(entry.kind)) or fields["outcome"])
         act = self._act(entry, in_words(fields))
-        if not self._flaw:
-            self.headless.pop(fields["environment"], None)
-        elif "heads" not in fields and self._key in self.history.policy.keys_of(entry.actor):
-            self.headless[fields["environment"]] = entry.seq
         made = next((one for one in reversed(place.tries) if one.counts and one.attempt == fields["attempt"]), None)
         if self._flaw or made is None:
             place.uncounted += (act,)
@@ -216,7 +202,6 @@ class Watch:
                     place.uncounted += (act,)
                     place.seqs.append(entry.seq)
             return
-        self.headless.pop(environment, None)
         for item in fields["revisions"]:
             notes = self.notes.setdefault(item["revision"], Notes(item["revision"], entry.seq))
             place, state = notes.place(environment), Applied(item["state"])

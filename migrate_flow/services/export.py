@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from migrate_flow import __version__
-from migrate_flow.core.audit import Change, Header, Selection
+from migrate_flow.core.audit import Change, Header, Reconciled, Selection
 from migrate_flow.core.audit_notes import Watch
+from migrate_flow.core.audit_outcomes import Outcomes
 from migrate_flow.core.audit_people import deed
 from migrate_flow.core.audit_rows import changes, in_promotion_order
 from migrate_flow.core.brought import brought
@@ -18,7 +19,7 @@ from migrate_flow.core.entry import Draft, Entry, Kind, Subject
 from migrate_flow.errors import IdentityError, LedgerError
 from migrate_flow.services.allowed_signers import Person, keys_by_person
 from migrate_flow.services.book import Book
-from migrate_flow.services.reconcile import reconcile
+from migrate_flow.services.reconcile import Look, in_reach, observer, reconcile, unjudged
 from migrate_flow.services.signed import signed
 from migrate_flow.services.survey import (
     SHOWN,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from migrate_flow.core.history import History
     from migrate_flow.services.ports import Ledger, Target, Verifier
 
+Judge = TypeVar("Judge", bound=Outcomes)
 # What has rows judges which entries count.
 _WITH_ROWS = frozenset({"csv", "xlsx", "md", "html", "bundle"})
 
@@ -136,7 +138,7 @@ class Export:
     @cached_property
     def watch(self) -> Watch:
         """Raises LedgerError where the ledger can't be trusted, or understood."""
-        return self.folded or _fold(self.archive, self.header.as_of)
+        return self.folded or _fold(self.archive, self.header.as_of, Watch)
 
     @cached_property
     def _chosen(self) -> frozenset[int] | None:
@@ -172,8 +174,8 @@ def gather(archive: Archive, selection: Selection, format_name: str, *, as_of: i
     book = archive.book(found.history, seen)
     history = book.history
     who = archive.actor(history)
-    watch = _fold(archive, found.as_of.seq) if format_name in _WITH_ROWS else None
-    reconciled = tuple(reconcile(found, watch, lambda name: archive.target(name, who), archive.config.environments))
+    watch = _fold(archive, found.as_of.seq, Watch) if format_name in _WITH_ROWS else None
+    reconciled = _beside(archive, found, watch, observer(lambda name: archive.target(name, who)))
     header = Header(
         product=f"migrate-flow {__version__}",
         project=history.project,
@@ -250,11 +252,26 @@ def _notices(found: Survey, watch: Watch | None) -> Iterator[str]:
         yield f"{actor} exported the ledger (entry {seq}){before}"
 
 
-def _fold(archive: Archive, last: int) -> Watch:
+def _beside(archive: Archive, found: Survey, watch: Watch | None, look: Look) -> tuple[Reconciled, ...]:
+    """The ledger beside the databases. watch: None for a format that needs nobody to judge the entries: then they are
+    judged if there is a database in reach, and what can't be trusted agrees with none."""
+    configured = archive.config.environments
+    if watch is not None:
+        return tuple(reconcile(found, watch, look, configured))
+    if not in_reach(found, look, configured):
+        return tuple(unjudged(found, look, configured))
+    try:
+        outcomes = _fold(archive, found.as_of.seq, Outcomes)
+    except LedgerError as error:
+        return tuple(unjudged(found, look, configured, error.message))
+    return tuple(reconcile(found, outcomes, look, configured))
+
+
+def _fold(archive: Archive, last: int, judge: type[Judge]) -> Judge:
     """The past up to a position, each signature verified. Raises LedgerError where the ledger can't be trusted, or
     understood."""
     verifier, ledger = archive.verifier, archive.ledger
-    watch = Watch(verifier.key_of)
+    watch = judge(verifier.key_of)
     try:
         with rare_collections(), closing(signed(ledger, verifier, last)) as entries:
             for entry, key in entries:

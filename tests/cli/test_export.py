@@ -8,8 +8,10 @@ import json
 import os
 import pty
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -17,6 +19,8 @@ from zipfile import ZipFile
 import pytest
 
 from migrate_flow.core.chain import link
+from migrate_flow.core.entry import Kind
+from migrate_flow.ledger.store import open_store
 from tests.cli.conftest import Brought
 from tests.support.project import ADA, BEN, CARLA, Project
 
@@ -137,8 +141,6 @@ def test_without_the_right_to_write_it_is_not_recorded_and_says_so(shop: Project
 @pytest.fixture
 def as_reader(shop: Project) -> None:
     """A trigger stands in for a right that is not granted: for root no file is read-only."""
-    import sqlite3
-
     ledger = sqlite3.connect(shop.folder / LEDGER)
     ledger.execute("CREATE TRIGGER closed BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'permission denied'); END")
     ledger.commit()
@@ -232,13 +234,14 @@ def reconciled(shop: Project, *words: str) -> dict[str, dict[str, Any]]:
     return {one["environment"]: one for one in header["reconciliation"]}
 
 
-def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
-    import sqlite3
+def set_back(shop: Project) -> None:
+    """By hand: dev's version table says that aaaa02 is not there."""
+    with closing(sqlite3.connect(shop.folder / "dev.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'aaaa01'")
 
-    database = sqlite3.connect("dev.db")
-    database.execute("UPDATE alembic_version SET version_num = 'aaaa01'")
-    database.commit()
-    database.close()
+
+def test_the_ledger_is_held_beside_each_database(shop: Project) -> None:
+    set_back(shop)
     Path("staging.db").rename("gone.db")
     found = reconciled(shop)
     assert (found["dev"]["agrees"], found["dev"]["ledger_heads"]) == (False, ["aaaa02"])
@@ -274,11 +277,52 @@ def test_a_selected_environment_is_reconciled_alone(shop: Project) -> None:
     assert "- Databases and notices" not in shop.flow("export", "--no-record", "--format", "md").out
 
 
-def test_what_judges_no_entry_reconciles_nothing(shop: Project) -> None:
-    header, _entries = lines(shop.flow("export", "--no-record").out)
-    assert {one["agrees"] for one in header["reconciliation"]} == {None}
-    assert all("jsonl judges no entry" in one["reason"] for one in header["reconciliation"])
-    assert {one["agrees"] for one in reconciled(shop).values()} == {True}
+def beside(shop: Project, *words: str) -> list[dict[str, Any]]:
+    """As jsonl has it."""
+    header, _entries = lines(shop.flow("export", "--no-record", *words).out)
+    found = header["reconciliation"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_jsonl_holds_the_ledger_beside_the_databases_that_are_in_reach(shop: Project) -> None:
+    assert beside(shop) == list(reconciled(shop).values())
+    assert [(one["environment"], one["agrees"], one["ledger_heads"]) for one in beside(shop)] == [
+        ("dev", True, ["aaaa02"]),
+        ("staging", True, ["aaaa01"]),
+    ]
+    set_back(shop)
+    Path("staging.db").rename("gone.db")
+    dev, staging = beside(shop)
+    assert (dev["agrees"], dev["ledger_heads"], dev["database_heads"]) == (False, ["aaaa02"], ["aaaa01"])
+    assert staging["agrees"] is None
+    assert "another database answers" in staging["reason"]
+    assert [dev, staging] == list(reconciled(shop).values())
+
+
+def test_without_a_database_jsonl_judges_no_entry_and_says_nothing_of_heads(shop: Project) -> None:
+    for name in ("dev", "staging"):
+        Path(f"{name}.db").rename(f"{name}.gone")
+    assert [(one["agrees"], one["target"], one["ledger_heads"]) for one in beside(shop)] == [(None, "", [])] * 2
+    assert all(one["reason"].startswith("not reconciled") for one in beside(shop))
+
+
+def test_jsonl_agrees_with_no_entry_that_does_not_count(shop: Project) -> None:
+    """A copy of the first outcome, well signed, says that dev stands where it stood before."""
+    store = open_store(f"sqlite:///{LEDGER}", shop.folder)
+    applied, *_others, last = [one for one in store.entries() if one.kind == Kind.APPLY_APPLIED]
+    assert (applied.environment, last.environment, last.revision) == ("dev", "dev", "aaaa02")
+    head = list(store.entries())[-1].head
+    copy = store.append(applied.statement, applied.signature, [], seen=head, recheck=lambda _entries: None)
+    set_back(shop)
+    dev, staging = beside(shop)
+    assert (dev["agrees"], dev["ledger_heads"], dev["database_heads"]) == (False, ["aaaa02"], ["aaaa01"])
+    assert staging["agrees"] is True
+    forged = store.append(last.statement, applied.signature, [], seen=copy.head, recheck=lambda _entries: None)
+    assert [one["agrees"] for one in beside(shop)] == [None, None]
+    reason = f"not reconciled: the ledger can't be trusted: the signature of entry {forged.seq} is not valid"
+    assert all(one["reason"].startswith(reason) for one in beside(shop))
+    assert beside(shop, "--as-of", str(copy.seq))[1]["agrees"] is True
 
 
 def test_an_earlier_position_is_not_held_beside_the_databases_of_today(shop: Project) -> None:
@@ -316,8 +360,6 @@ def test_a_reader_who_goes_away_is_no_bug(shop: Project, name: str) -> None:
 def test_a_file_is_whole_or_not_there(shop: Project) -> None:
     Path("old.csv").write_text("as it was")
     forged = shop.folder / LEDGER
-    import sqlite3
-
     ledger = sqlite3.connect(forged)
     ledger.executescript("DROP TRIGGER IF EXISTS entry_no_update")
     names = [row[0] for row in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]

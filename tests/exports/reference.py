@@ -56,8 +56,13 @@ The header holds the ledger, as far as its entries count, beside the version tab
 A database out of reach is "not reconciled: no access", and never counted as agreeing.
 For its rows every format but `jsonl` verifies each signature, and judges which entries count: one that nobody signed \
 is an error (exit 4).
-`jsonl` writes what is stored, judges nothing and reconciles nothing: `migrate-flow verify FILE` and `migrate-flow \
-ledger verify` do.
+`jsonl` writes what is stored, whether it counts or not: `migrate-flow verify FILE` and `migrate-flow ledger verify` \
+judge it.
+For its header it verifies and judges the entries as the others do, but only where a database is in reach to hold them \
+beside: no less would be honest, since whether an outcome counts hangs on the approvals, policies and outcomes before \
+it, and it takes several times as long as writing the entries.
+Where no database is in reach, its header says so for each environment, and nothing of heads.
+A ledger that can't be trusted agrees with no database, and the header says why.
 
 ## Cells
 
