@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 10_000
 POLL_S = 0.003
 
+_NO_TEXT = "Could not decode to UTF-8"  # how the driver begins what it says of such a text
 _State = tuple[int, int, int, int] | None
 
 
@@ -40,6 +41,24 @@ class SqliteTransaction(Transaction):
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         with closing(self._connection.execute(sql, values)) as cursor:  # left open, it would keep its lock
             yield from cursor
+
+    def raw_rows(self, after: int = 0) -> Iterator[Row]:
+        """The driver's own way with text is twice as fast as ours, and ends at a byte that is no UTF-8: from there on
+        it goes on as everything else is read."""
+        connection = self._connection
+        connection.text_factory = str
+        try:
+            for row in super().raw_rows(after):
+                after = row[0]
+                yield row
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith(_NO_TEXT):
+                raise
+        else:
+            return
+        finally:
+            connection.text_factory = _text
+        yield from super().raw_rows(after)
 
     def write(self, sql: str, rows: Iterable[Row]) -> None:
         self._connection.executemany(sql, rows)
