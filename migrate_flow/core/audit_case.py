@@ -144,6 +144,10 @@ class Case:
     def author(self) -> Attestation | None:
         return next((one for one in (*self.record.created, *self.record.self_reviews) if one.was_valid), None)
 
+    @property
+    def created(self) -> Attestation | None:
+        return next((one for one in self.record.created if one.was_valid), None)
+
     @cached_property
     def self_review(self) -> Attestation | None:
         """The newest of these bytes, before the intent where there was one."""

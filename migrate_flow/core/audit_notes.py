@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.audit_outcomes import Outcomes
 from migrate_flow.core.audit_people import People
-from migrate_flow.core.audit_tries import Content, Found, Notes, Try, content_of, in_words
+from migrate_flow.core.audit_tries import Content, Found, Notes, Try, content_of, in_words, kept_once, says_the_same
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
 from migrate_flow.core.evidence import evidence_of
 from migrate_flow.core.history import Applied, RevisionRecord
@@ -29,10 +30,10 @@ _ASKED = (
     "policy", "asked", "reached", "upstream", "after", "reviews", "approvals", "expired", "authors", "evidence",
     "dialect",
 )  # fmt: skip
-_OUTCOMES = {
-    Kind.APPLY_APPLIED: Applied.APPLIED,
-    Kind.APPLY_FAILED: Applied.FAILED,
-    Kind.APPLY_PARTIAL: Applied.PARTIAL,
+_OUTCOMES: dict[str, str] = {
+    Kind.APPLY_APPLIED: Applied.APPLIED.value,
+    Kind.APPLY_FAILED: Applied.FAILED.value,
+    Kind.APPLY_PARTIAL: Applied.PARTIAL.value,
 }
 
 
@@ -52,7 +53,7 @@ class Watch(Outcomes):
     def take(self, entry: Entry, key: str = "") -> None:
         """As `Outcomes.take`."""
         super().take(entry, key)
-        noting = _NOTING.get(Kind(entry.kind))
+        noting = _NOTING.get(entry.kind)
         if noting is None:
             return
         try:
@@ -87,7 +88,10 @@ class Watch(Outcomes):
     def _content(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         notes = self.notes[fields["revision"]]
         if not self._flaw:
-            notes.contents.append(content_of(entry, fields))
+            made = content_of(entry, fields)
+            if notes.contents and notes.contents[-1].manifest == made.manifest:
+                made = kept_once(made, notes.contents[-1])
+            notes.contents.append(made)
         self._evidence(entry, fields)
 
     def _evidence(self, entry: Entry, fields: Mapping[str, Any]) -> None:
@@ -113,9 +117,9 @@ class Watch(Outcomes):
         made = Try(
             self._act(entry, fields.get("comment", "")),
             self._known_content(entry, fields),
-            fields["direction"],
+            _kept(fields["direction"]),
             fields["attempt"],
-            fields["target"],
+            _kept(fields["target"]),
             self.history.policy,
             schema_before=fields.get("schema", {}).get("fingerprint", ""),
         )
@@ -136,14 +140,17 @@ class Watch(Outcomes):
 
     def _known_content(self, entry: Entry, fields: Mapping[str, Any]) -> Content:
         """Most intents say of the bytes what was said before."""
+        contents, manifest = self.notes[fields["revision"]].contents, fields["manifest"]
+        known = next((one for one in reversed(contents) if one.manifest == manifest), None)
+        if known is not None and says_the_same(known, entry, fields):
+            return known
         made = content_of(entry, fields)
         versions = tuple(sorted(made.versions.items()))
         made = replace(made, versions=self._versions.setdefault(versions, made.versions))
-        for known in reversed(self.notes[fields["revision"]].contents):
-            if known.manifest == made.manifest:
-                made = replace(made, files=known.files)
-                return known if replace(made, seq=known.seq, git=known.git, sql=known.sql) == known else made
-        return made
+        if known is None:
+            return made
+        made = replace(made, files=known.files)
+        return known if replace(made, seq=known.seq, git=known.git, sql=known.sql) == known else made
 
     def _stood(self, made: Try, entry: Entry) -> None:
         """How it stood at this position. What expires is judged by the time that the intent says."""
@@ -171,7 +178,7 @@ class Watch(Outcomes):
 
     def _ended(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         place = self.notes[fields["revision"]].place(fields["environment"])
-        outcome = str(_OUTCOMES.get(Kind(entry.kind)) or fields["outcome"])
+        outcome = _OUTCOMES.get(entry.kind) or str(fields["outcome"])
         act = self._act(entry, in_words(fields))
         made = next((one for one in reversed(place.tries) if one.counts and one.attempt == fields["attempt"]), None)
         if self._flaw or made is None:
@@ -243,7 +250,12 @@ class Watch(Outcomes):
         self.elsewhere.append((str(fields.get("environment", "")), self._act(entry, str(text))))
 
 
-_NOTING: dict[Kind, Callable[[Watch, Entry, Mapping[str, Any]], None]] = {
+def _kept(text: str) -> str:
+    """The one that was said before."""
+    return intern(text) if type(text) is str else text  # a keyholder may have signed anything
+
+
+_NOTING: dict[str, Callable[[Watch, Entry, Mapping[str, Any]], None]] = {
     Kind.MIGRATION_CREATED: Watch._content,
     Kind.SELF_REVIEWED: Watch._content,
     Kind.CHECKED: Watch._evidence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import KeyOf, add
+from migrate_flow.core.packed import Nonces
 
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 _OUTCOMES = frozenset({Kind.APPLY_APPLIED, Kind.APPLY_FAILED, Kind.APPLY_PARTIAL, Kind.APPLY_RECOVERED})
@@ -16,7 +17,7 @@ class Outcomes:
     table stands, with its position: it does not count, and whoever may speak there signed it."""
 
     def __init__(self, key_of: KeyOf) -> None:
-        self.history = History(lean=True)
+        self.history = History(lean=True, nonces=Nonces())
         self.headless: dict[str, int] = {}
         self._key_of, self._key, self._flaw = key_of, "", ""
 

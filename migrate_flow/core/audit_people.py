@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit import Act
@@ -24,14 +25,15 @@ class People:
         self._history = history
         self._roles: dict[tuple[int, str], tuple[str, ...]] = {}
         self._acts: dict[int, Act] = {}
+        self._told: dict[tuple[int, frozenset[str]], tuple[str, ...]] = {}
         self._recorders: dict[tuple[int, str, str, frozenset[str]], tuple[int, frozenset[str]]] = {}
 
     def act(self, entry: Entry, key: str, text: str, flaw: str) -> Act:
         """The entry that was just taken in."""
-        version = self._history.policies[-1]
-        return Act(
-            entry.seq, entry.kind, entry.actor, entry.at, self._held(version, entry.actor), named(key), text, flaw
-        )
+        version, actor = self._history.policies[-1], entry.actor
+        if type(actor) is str:  # a keyholder may have signed anything
+            actor = intern(actor)
+        return Act(entry.seq, entry.kind, actor, entry.at, self._held(version, actor), named(key), text, flaw)
 
     def said(self, said: Attestation, text: str = "", flaw: str = "") -> Act:
         """text: beside what it says itself: the role of an approval, the verdict of a review."""
@@ -66,16 +68,25 @@ class People:
             return None
         return next((item for item in self._history.revoked.values() if named(item.key) == act.key), None)
 
-    def only_by(self, said: Attestation, contributors: Collection[str]) -> Iterator[str]:
+    def only_by(self, said: Attestation, contributors: frozenset[str]) -> tuple[str, ...]:
         """What of a person nobody but contributors of the migration ever recorded, in words: the key that signed, the
-        role in which it did, or both."""
+        role in which it did, or both. The same is asked for every environment, one after the other."""
+        place = (said.seq, contributors)
+        found = self._told.get(place)
+        if found is None:
+            if len(self._told) > _KEPT:
+                self._told.clear()
+            found = self._told[place] = tuple(self._attester_only_by(said, contributors))
+        return found
+
+    def _attester_only_by(self, said: Attestation, contributors: frozenset[str]) -> Iterator[str]:
         role = said.fields["role"] if said.kind == Kind.APPROVED else ""
         roles = frozenset([role]) if role else None
         asked = said.kind in (Kind.APPROVED, Kind.REVIEWED)
         name = (f"role {role}" if role else "role as a reviewer") if asked else ""
         yield from self._only_by(said.actor, said.seq, said.kind, named(said.key), (name, roles), contributors)
 
-    def applier_only_by(self, act: Act, roles: Collection[str], contributors: Collection[str]) -> Iterator[str]:
+    def applier_only_by(self, act: Act, roles: Collection[str], contributors: frozenset[str]) -> Iterator[str]:
         """As `only_by`, of whoever set out to apply it and is no contributor. roles: one of them was needed, if any."""
         if act.person not in contributors:
             role = ("role as an applier" if roles else "", frozenset(roles))
@@ -88,7 +99,7 @@ class People:
         kind: str,
         key: str,
         role: tuple[str, frozenset[str] | None],
-        contributors: Collection[str],
+        contributors: frozenset[str],
     ) -> Iterator[str]:
         """role: in words, empty where none was needed, and those of which one was; None for the reviewers' of then."""
         asked: list[tuple[str, str, frozenset[str] | None]] = [(key, "key", None)]
@@ -97,7 +108,7 @@ class People:
         found: dict[tuple[int, frozenset[str]], list[str]] = {}
         for own, name, wanted in asked:
             first, signers = self._recorded(person, seq, own, wanted)
-            if signers and signers <= set(contributors):
+            if signers and signers <= contributors:
                 found.setdefault((first, signers), []).append(f"the {name}")
         for (first, signers), names in found.items():
             were = "were" if len(names) > 1 else "was"

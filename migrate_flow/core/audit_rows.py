@@ -11,7 +11,7 @@ from migrate_flow.core.audit_case import Case, Judged, chain, missing, stand_of
 from migrate_flow.core.audit_exceptions import exceptions
 from migrate_flow.core.audit_shared import Read, Shared
 from migrate_flow.core.audit_tries import Content, Found, Notes, Place, Try
-from migrate_flow.core.entry import Kind, format_time
+from migrate_flow.core.entry import Kind
 from migrate_flow.core.history import Applied, Attestation, History
 from migrate_flow.core.policy import Level, Policy
 from migrate_flow.core.rehearsal import Grade
@@ -53,12 +53,14 @@ def in_promotion_order(policy: Policy) -> tuple[str, ...]:
 
 def _in_order(notes: Mapping[str, Notes]) -> Iterator[str]:
     """Taken from the ledger alone, so that no checkout changes it."""
-    parents = {one.id: set(_parents(one)) & notes.keys() - {one.id} for one in notes.values()}
+    waits: dict[str, int] = {}  # for so many parents
     children: dict[str, list[str]] = {}
-    for revision, above in parents.items():
+    for one in notes.values():
+        above = {parent for parent in _parents(one) if parent in notes and parent != one.id}
+        waits[one.id] = len(above)
         for parent in above:
-            children.setdefault(parent, []).append(revision)
-    ready = [(notes[revision].first, revision) for revision, above in parents.items() if not above]
+            children.setdefault(parent, []).append(one.id)
+    ready = [(notes[revision].first, revision) for revision, number in waits.items() if not number]
     heapify(ready)
     left = set(notes)
     while left:
@@ -70,31 +72,37 @@ def _in_order(notes: Mapping[str, Notes]) -> Iterator[str]:
         left.discard(revision)
         yield revision
         for child in children.get(revision, ()):
-            parents[child].discard(revision)
-            if not parents[child]:
+            waits[child] -= 1
+            if not waits[child]:
                 heappush(ready, (notes[child].first, child))
 
 
 def _parents(notes: Notes) -> tuple[str, ...]:
-    known = (one.parents for one in reversed(_contents(notes)))
-    return next((found for found in known if found), ())
+    """As the newest of the contents says that names any."""
+    found: tuple[str, ...] = ()
+    newest = 0
+    for one in _contents(notes):
+        if one.parents and one.seq >= newest:
+            found, newest = one.parents, one.seq
+    return found
 
 
-def _contents(notes: Notes) -> list[Content]:
-    found = [*notes.contents]
+def _contents(notes: Notes) -> Iterator[Content]:
+    yield from notes.contents
     for place in notes.places.values():
-        found += [made.content for made in place.tries if made.counts]
-        found += [one.content for one in place.adopted]
-    return sorted(found, key=lambda one: one.seq)
+        for made in place.tries:
+            if made.counts:
+                yield made.content
+        for found in place.adopted:
+            yield found.content
 
 
 def _change(watch: Watch, shared: Shared, environment: str) -> Change:
     case, evidence = _case(watch, shared, environment)
-    notes, content, said, then = shared.notes, case.content, case.said, case.shown
-    told = shared.told(content)
-    author, vouched, applied, applier = case.author, case.self_review, case.applied, case.applier
+    notes, content, told, then = shared.notes, case.content, shared.told(case.content), case.shown
+    said, author, applied, applier = case.said, case.author, case.applied, case.applier
+    created, vouched = (said(one) if one else None for one in (case.created, case.self_review))
     reviewers, approvers = ([said(one) for one in some] for some in (case.reviews, case.approvals))
-    until = then.intent.seq if then and then.counts else 0
     return Change(
         revision=notes.id,
         environment=environment,
@@ -115,12 +123,12 @@ def _change(watch: Watch, shared: Shared, environment: str) -> Change:
         versions=content.versions,
         state=case.state.value,
         author=said(author) if author else None,
-        self_reviewer=said(vouched) if vouched else None,
+        self_reviewer=vouched,
         reviewers=tuple(reviewers),
         approvers=tuple(approvers),
         applier=applier,
-        created_at=next((format_time(one.at) for one in case.record.created if one.was_valid), ""),
-        self_reviewed_at=format_time(vouched.at) if vouched else "",
+        created_at=created.at if created else "",
+        self_reviewed_at=vouched.at if vouched else "",
         reviewed_at=reviewers[-1].at if reviewers else "",
         approved_at=approvers[-1].at if approvers else "",
         intended_at=then.intent.at if then and then.counts else "",
@@ -128,8 +136,8 @@ def _change(watch: Watch, shared: Shared, environment: str) -> Change:
         approved_before=case.approved_before,
         upstream_before=case.upstream_before,
         distinct_people=_distinct(case),
-        lint=tuple(_linted(one, until) for one in evidence.lint),
-        rehearsals=tuple(_rehearsed(one, until) for one in evidence.rehearsals),
+        lint=tuple(_linted(one, then) for one in evidence.lint),
+        rehearsals=tuple(_rehearsed(one, then) for one in evidence.rehearsals),
         attempt=then.attempt if then else "",
         outcome=case.outcome,
         duration_s=_seconds(then.duration_ms) if then else "",
@@ -202,20 +210,19 @@ def _judged(made: Try, shared: Shared) -> Judged:
     return Judged(made, risks, missing(made.policy, risks, made.approvals) if made.asked is Level.APPROVED else {})
 
 
-def _linted(one: LintEvidence, until: int) -> Checked:
+def _linted(one: LintEvidence, made: Try | None) -> Checked:
     result = f"{one.errors} errors, {one.warnings} warnings, {one.waived} waived"
-    return Checked(one.seq, one.by, one.rule_set, _late(result, one.seq, until), report=one.report)
+    return Checked(one.seq, one.by, one.rule_set, _late(result, one.seq, made), report=one.report)
 
 
-def _rehearsed(one: RehearsalEvidence, until: int) -> Checked:
+def _rehearsed(one: RehearsalEvidence, made: Try | None) -> Checked:
     result = one.error or ("upgraded and undone" if one.undone else "upgraded" if one.upgrade else "not upgraded")
     name = f"{one.dialect}: {one.server}"
-    return Checked(one.seq, one.by, name, _late(result, one.seq, until), one.grade, one.report)
+    return Checked(one.seq, one.by, name, _late(result, one.seq, made), one.grade, one.report)
 
 
-def _late(result: str, seq: int, until: int) -> str:
-    """until: position of the intent, 0 for none."""
-    return f"{result}, after the intent" if 0 < until < seq else result
+def _late(result: str, seq: int, made: Try | None) -> str:
+    return f"{result}, after the intent" if made and made.counts and made.intent.seq < seq else result
 
 
 def _grade(evidence: Evidence) -> str:

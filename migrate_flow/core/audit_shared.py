@@ -37,10 +37,13 @@ class Shared:
     """One migration, once the fold is through: nothing of it changes any more, so all is found once, whatever the
     number of its environments. read: the files of a migration, the script first."""
 
-    __slots__ = ("_contents", "_evidence", "_progress", "_read", "_risks", "_told", "history", "notes", "record")
+    __slots__ = (
+        "_contents", "_everybody", "_evidence", "_progress", "_read", "_risks", "_told", "history", "notes", "record",
+    )  # fmt: skip
 
     def __init__(self, history: History, notes: Notes, read: Read) -> None:
         self.history, self.notes, self.record, self._read = history, notes, history.record(notes.id), read
+        self._everybody: frozenset[str] | None = None
         self._contents: dict[int, Content] = {}  # by identity: they live as long as the notes
         self._told: dict[tuple[Subject, ...], Told] = {}
         self._evidence: dict[str, Evidence] = {}
@@ -91,7 +94,12 @@ class Shared:
 
     def authors(self, made: Try) -> frozenset[str]:
         """Those of then, and whoever of them has another name by now: not whoever worked on it later."""
-        return made.authors | contributors(_until(self.record, made.intent.seq), self.history.policy)
+        record = _until(self.record, made.intent.seq)
+        if record is not self.record:
+            return made.authors | contributors(record, self.history.policy)
+        if self._everybody is None:
+            self._everybody = contributors(record, self.history.policy)
+        return made.authors if self._everybody <= made.authors else made.authors | self._everybody
 
 
 def _until(record: RevisionRecord, seq: int) -> RevisionRecord:

@@ -4,7 +4,7 @@ each environment."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Entry, Subject
@@ -162,6 +162,34 @@ def content_of(entry: Entry, fields: Mapping[str, Any]) -> Content:
             if way in rendered[dialect]
         ),
         {**fields.get("versions", {}), **({"server": fields["server"]} if fields.get("server") else {})},
+    )
+
+
+def says_the_same(known: Content, entry: Entry, fields: Mapping[str, Any]) -> bool:
+    """Whether the entry tells of the bytes what is known, and no more: then nothing need be kept of it. False tells
+    nothing."""
+    if "sql" in fields or "git" in fields or "versions" in fields or "server" in fields or known.versions:
+        return False
+    subjects = entry.document["subject"]
+    return (
+        len(subjects) == len(known.files)
+        and all(
+            item["name"] == file.name and item["digest"]["sha256"] == file.sha256
+            for item, file in zip(subjects, known.files, strict=True)
+        )
+        and fields.get("message", "") == known.message
+        and (*fields.get("down_revision", ()), *fields.get("depends_on", ())) == known.parents
+    )
+
+
+def kept_once(made: Content, known: Content) -> Content:
+    """made, with what an earlier entry says of the same bytes taken from there."""
+    return replace(
+        made,
+        manifest=known.manifest,
+        files=known.files if known.files == made.files else made.files,
+        message=known.message if known.message == made.message else made.message,
+        parents=known.parents if known.parents == made.parents else made.parents,
     )
 
 

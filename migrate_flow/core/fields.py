@@ -36,7 +36,6 @@ _INSIDE: dict[str, dict[str, type] | type] = {
     "lint": {"rule_set": str, "errors": int, "warnings": int, "waived": int},
 }
 _SCHEMA = frozenset({"fingerprint", "snapshot", "normaliser", "server_major"})
-_NONE = {"problem": ""}
 _REHEARSAL = {"dialect": str, "server": str, "ancestry": str}
 _OF_EVIDENCE = {"squawk": str, "report": str, "grade": str, "error": str, "upgrade": bool, "lost": list}
 
@@ -51,9 +50,9 @@ def malformed(fields: Mapping[str, Any]) -> str:
             return f"malformed: the field {name} is not what it must be"
     if "gates" in fields and not _gates(fields["gates"]):
         return "malformed: the field gates is not what it must be"
-    if not _whole(fields.get("schema", _NONE)):
+    if "schema" in fields and not _whole(fields["schema"]):
         return "malformed: the field schema is not what it must be"
-    if strange := _strange_evidence(fields):
+    if ("lint" in fields or "rehearsals" in fields) and (strange := _strange_evidence(fields)):
         return f"malformed: the field {strange} is not what it must be"
     return ""
 

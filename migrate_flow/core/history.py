@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.guard import NO_GUARD, RecordedGuard
-from migrate_flow.core.packed import Hashes
+from migrate_flow.core.packed import Hashes, Nonces
 
 if TYPE_CHECKING:
     from migrate_flow.core.entry import Subject
@@ -308,7 +308,7 @@ class History:
     files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
     hashes: Hashes = field(default_factory=Hashes, repr=False)
-    nonces: set[str] = field(default_factory=set, repr=False)
+    nonces: set[str] | Nonces = field(default_factory=set, repr=False)
 
     @property
     def head(self) -> Head:

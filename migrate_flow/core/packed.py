@@ -1,6 +1,8 @@
-"""The hashes of all entries, packed: a ledger may hold a million of them."""
+"""The hashes of all entries and their nonces, packed: a ledger may hold a million of them."""
 
 from __future__ import annotations
+
+from array import array
 
 from migrate_flow.core.chain import ORIGIN
 
@@ -42,3 +44,66 @@ class Hashes:
         if 0 <= start < len(self._packed):
             return self._packed[start : start + _SIZE].hex()
         return default
+
+
+class Nonces:
+    """A set of texts that can only grow. A UUID in its usual spelling takes 40 bytes at most, where a set of texts
+    takes 200; any other text is kept as it is."""
+
+    __slots__ = ("_asked", "_odd", "_packed", "_places", "_used")
+
+    def __init__(self) -> None:
+        self._packed = bytearray()
+        self._used = 0
+        self._places = array("I", bytes(4 * 64))  # by hash: number of the UUID, from 1; 0 where there is none
+        self._odd: set[str] = set()
+        self._asked: tuple[str, bytes, int] = ("", b"", 0)  # what is asked for is mostly added next
+
+    def __contains__(self, text: object) -> bool:
+        if not isinstance(text, str) or not (raw := _uuid(text)):
+            return text in self._odd
+        place = self._place(raw)
+        self._asked = (text, raw, place)
+        return bool(self._places[place])
+
+    def add(self, text: str) -> None:
+        asked, raw, place = self._asked
+        if text is not asked or not raw:
+            raw = _uuid(text)
+            place = self._place(raw) if raw else 0
+        if not raw:
+            self._odd.add(text)
+        elif not self._places[place]:
+            self._packed += raw
+            self._used += 1
+            self._asked = ("", b"", 0)
+            self._places[place] = self._used
+            if 2 * self._used > len(self._places):
+                self._grow()
+
+    def _place(self, raw: bytes) -> int:
+        """Where it is, or else goes: the first place from that of its hash on that is its own or free."""
+        packed, places = self._packed, self._places
+        last = len(places) - 1
+        place = hash(raw) & last
+        while (number := places[place]) and packed[16 * number - 16 : 16 * number] != raw:
+            place = (place + 1) & last
+        return place
+
+    def _grow(self) -> None:
+        self._places = array("I", bytes(4 * 2 * len(self._places)))
+        for number in range(1, self._used + 1):
+            self._places[self._place(bytes(self._packed[16 * number - 16 : 16 * number]))] = number
+
+
+def _uuid(text: str) -> bytes:
+    """Its 16 bytes; none for what is no UUID, or one in another spelling."""
+    if len(text) != 36:
+        return b""
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return b""
+    plain = raw.hex()
+    same = f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}" == text
+    return raw if same and len(raw) == 16 else b""

@@ -132,7 +132,7 @@ def _attempt(history: History, said: Attestation, before: Application | None, ea
         at=said.at,
         operator=fields.get("operator", {}),
         before=earlier.before if earlier else before,
-        place={} if history.lean else fields,
+        place=_NOWHERE if history.lean else fields,
         resumes=earlier,
     )
 
@@ -267,7 +267,7 @@ def _adopt_one(
             item["manifest"],
             behaviour,
             stored=said.seq,
-            place={} if history.lean else item,
+            place=_NOWHERE if history.lean else item,
         )
     )
     record = history.keep(revision)
@@ -329,6 +329,7 @@ def _replaced(history: History, said: Attestation) -> None:
     _place(history, environment, said)
 
 
+_NOWHERE: Mapping[str, Any] = {}
 _OUTCOMES: dict[str, Applied] = {
     Kind.APPLY_APPLIED: Applied.APPLIED,
     Kind.APPLY_FAILED: Applied.FAILED,

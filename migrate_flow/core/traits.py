@@ -51,12 +51,19 @@ class Traits:
     waived: frozenset[str] = frozenset()
 
 
+UNKNOWN = Traits(("raw-sql-unknown",))
+
+
 def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
     """The traits of one script in one direction. A source that does not parse is unknown, so raw-sql-unknown."""
     try:
-        tree = syntax_tree(source)
+        return traits_of(source, syntax_tree(source), direction)
     except SyntaxError:
-        return Traits(("raw-sql-unknown",))
+        return UNKNOWN
+
+
+def traits_of(source: bytes, tree: ast.Module, direction: str = "upgrade") -> Traits:
+    """As `read_traits`, of a source that was parsed already."""
     risks: set[str] = set()
     tables: set[str] = set()
     for node in _running(tree, direction):

@@ -12,6 +12,7 @@ from migrate_flow.core.facts import Observation
 from migrate_flow.errors import MigrateFlowError
 
 if TYPE_CHECKING:
+    from migrate_flow.core.audit_outcomes import Outcomes
     from migrate_flow.services.ports import Target
     from migrate_flow.services.survey import Survey
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit_shared import Read, Told
 from migrate_flow.core.behaviour import syntax_tree
-from migrate_flow.core.traits import Traits, read_traits
+from migrate_flow.core.traits import UNKNOWN, Traits, read_traits, traits_of
 from migrate_flow.lint.sections import sections
 
 if TYPE_CHECKING:
@@ -31,16 +31,20 @@ def reader(artifact: Callable[[str], bytes | None], ticket_pattern: str) -> Read
         source = contents[0]
         if source is None:
             return Told()
-        traits, *others = [read_traits(content) for content in contents if content is not None]
+        try:
+            tree = syntax_tree(source)
+        except SyntaxError:
+            tree = None
+        traits = traits_of(source, tree) if tree else UNKNOWN
+        others = [read_traits(content) for content in contents[1:] if content is not None]
         more = {risk for other in others for risk in other.risks if risk != "irreversible"} - set(traits.risks)
         tables = traits.tables.union(*(other.tables for other in others))
-        return told(source, ticket_pattern, Traits((*traits.risks, *sorted(more)), tables, traits.waived))
+        return told(_docstring(tree), ticket_pattern, Traits((*traits.risks, *sorted(more)), tables, traits.waived))
 
     return read
 
 
-def told(source: bytes, ticket_pattern: str, traits: Traits) -> Told:
-    doc = _docstring(source)
+def told(doc: str, ticket_pattern: str, traits: Traits) -> Told:
     found = sections(doc)
     ticket = re.search(ticket_pattern, doc) if ticket_pattern else None
     return Told(
@@ -57,11 +61,8 @@ def _one_of(found: dict[str, str], titles: tuple[str, ...]) -> str:
     return next((found[title] for title in titles if found.get(title)), "")
 
 
-def _docstring(source: bytes) -> str:
-    try:
-        tree = syntax_tree(source)
-    except SyntaxError:
-        return ""
-    doc = ast.get_docstring(tree, clean=False) or ""
+def _docstring(tree: ast.Module | None) -> str:
+    """tree: None for what does not parse."""
+    doc = (ast.get_docstring(tree, clean=False) if tree else None) or ""
     # An escaped lone surrogate could be neither stored nor printed.
     return doc if doc.isascii() else doc.encode("utf-8", "backslashreplace").decode()

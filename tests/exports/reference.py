@@ -61,6 +61,8 @@ judge it.
 For its header it verifies and judges the entries as the others do, but only where a database is in reach to hold them \
 beside: no less would be honest, since whether an outcome counts hangs on the approvals, policies and outcomes before \
 it, and it takes several times as long as writing the entries.
+The memory of `jsonl` grows by 32 bytes an entry, by about 500 where it judges them, and that of the other formats by \
+about 1 KB.
 Where no database is in reach, its header says so for each environment, and nothing of heads.
 A ledger that can't be trusted agrees with no database, and the header says why.
 
