@@ -55,12 +55,12 @@ def test_an_entry_takes_32_bytes(count: int) -> None:
     assert not packed._odd
 
 
-uuids = st.integers(0, 2**128 - 1).map(lambda number: str(UUID(int=number)))
+uuids = st.integers(0, 99).map(lambda number: str(UUID(bytes=hashlib.md5(bytes([number])).digest())))
 odd = st.sampled_from(["", "nonce", "0" * 36, "-" * 36, " " * 4 + "0" * 32, "é" * 36])
 nonces = uuids | uuids.map(str.upper) | uuids.map(lambda text: text.replace("-", "")) | odd
 
 
-@given(st.lists(nonces, max_size=200), st.lists(nonces, max_size=50))
+@given(st.lists(nonces, max_size=60), st.lists(nonces, max_size=20))
 def test_nonces_are_those_that_were_added_in_their_very_spelling(added: list[str], others: list[str]) -> None:
     packed, plain = Nonces(), set[str]()
     for text in (*added, *added[:3]):
