@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migrate_flow.alembic_adapter import plain_mako
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import ScriptError
@@ -62,6 +63,7 @@ class AlembicRunner:
         held: object,
         headers: Sequence[Revision] | None = None,
     ) -> Iterator[Session]:
+        plain_mako.load()
         from migrate_flow.alembic_adapter.flask_app import application
         from migrate_flow.alembic_adapter.sealed import script_directory, sealed_imports
         from migrate_flow.alembic_adapter.session import Session
@@ -132,6 +134,7 @@ class AlembicRunner:
         """Alembic's configuration, as its own command line makes it, with our URL in place of the file's."""
         from argparse import Namespace
 
+        plain_mako.load()
         from alembic.config import Config
 
         settings = self.checkout.settings

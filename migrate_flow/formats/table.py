@@ -54,7 +54,16 @@ def _lines(block: Block) -> Iterator[str]:
             yield from _rows(block)
         case Code(text):
             for line in safe(text, lines=True).splitlines():
-                yield f"  {line}".expandtabs(_TAB)
+                yield _without_tabs(f"  {line}")
+
+
+def _without_tabs(line: str) -> str:
+    *before, last = line.split("\t")
+    done = ""
+    for part in before:
+        done += part
+        done += " " * (_TAB - columns(done) % _TAB)
+    return done + last
 
 
 def _rows(table: Table) -> Iterator[str]:

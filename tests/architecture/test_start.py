@@ -76,6 +76,7 @@ IN_A_PROJECT = (
     Case("ledger info", 95),
     Case("drift --env dev", 145, DATABASE | {"cryptography"}),
     Case("plan --env dev", 155, DATABASE | {"cryptography"}, code=1),
+    Case(f"--as {ADA} apply 0002 --env dev", 190, DATABASE | {"cryptography", "alembic", "mako", "zoneinfo"}),
 )
 
 

@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -92,23 +92,26 @@ def test_an_unknown_format_is_refused() -> None:
         render(Document("status", {}), "yaml", Medium(io.StringIO()))
 
 
-CELLS = st.builds(Cell, st.text(max_size=12), st.sampled_from(Tone))
+# Narrow, wide and no columns; breaks, tabs and escapes; joined, combined and turned round.
+TEXTS = st.text("ab \t\n\r\x1b\x85\u00ad→…é漢😀\u0301\u202e\u200d", max_size=12)
+CELLS = st.builds(Cell, TEXTS, st.sampled_from(Tone))
 BLOCKS = st.one_of(
-    st.builds(Heading, st.text(max_size=20)),
-    st.builds(Line, st.text(max_size=40), st.sampled_from(Tone), st.integers(0, 2)),
-    st.builds(Code, st.text(max_size=60)),
+    st.builds(Heading, TEXTS),
+    st.builds(Line, TEXTS, st.sampled_from(Tone), st.integers(0, 2)),
+    st.builds(Code, TEXTS),
     st.lists(st.tuples(st.text("abc ", min_size=1, max_size=9), CELLS), max_size=3).map(tuple).map(Fields),
     st.integers(1, 3).flatmap(
         lambda width: st.builds(
             Table,
-            st.tuples(*[st.text(min_size=1, max_size=9)] * width),
+            st.tuples(*[TEXTS] * width),
             st.lists(st.tuples(*[CELLS] * width), max_size=3).map(tuple),
         )
     ),
 )
 
 
-@given(st.lists(BLOCKS, max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
+@given(st.lists(BLOCKS, max_size=3))
 def test_plain_lines_are_what_would_be_drawn_without_a_width(blocks: list[Block]) -> None:
     document = Document("test/1", {}, tuple(blocks))
     plain, drawn = io.StringIO(), io.StringIO()
