@@ -1,10 +1,13 @@
-"""The tutorial, run word for word: ``python -m tests.acceptance.tutorial --write`` puts what the commands print into
-docs/tutorial.md; test_tutorial.py fails where they print something else.
+"""The tutorials, run word for word: ``python -m tests.acceptance.tutorial --write`` puts what the commands print into
+the pages; test_tutorial.py fails where they print something else. The second page goes on in the folder of the first.
 
 A page is read as follows. In a block of the language ``console`` a line that begins with ``$ `` is a command, up to the
 first line that does not end with a backslash; what follows is what it prints to stdout. ``<!-- exit 1 -->`` before a
 block tells how its last command ends, all others with 0. A ``python`` block with a title is written into the file that
 the title names (a pattern), from the block's first line on. Other blocks are for reading.
+
+Identifiers are others in each run. The first time that one is printed, it is taken for the one that the page has at
+that place; from then on it must be the same one, also in commands.
 """
 
 from __future__ import annotations
@@ -14,25 +17,28 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.shell import TRACEBACK, make_home
 
-FILE = Path(__file__).parents[2] / "docs" / "tutorial.md"
+DOCS = Path(__file__).parents[2] / "docs"
+FILES = (DOCS / "tutorial.md", DOCS / "tutorial-bad-day.md")
 FOLDER, HOME = "shop", "/home/you"
 BLOCK = re.compile(r'(?:<!-- exit (\d+) -->\n\n)?^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.M)
 TIMEOUT_S = 120
-# What is another one each time. One value stays one value over the whole page.
-CHANGING = re.compile(
-    r"sha256:[0-9a-f]{64}"
-    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
-    r"|(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])"
-    r"|\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)?)?"
-    r"|(?P<duration>\b\d+\.\d\d s\b)"
-)
+# What is another one each time, and the same over the whole of a run; and what is never the same.
+_IDS = (
+    r"sha256:[0-9a-f]{64}", r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
+    r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])",
+)  # fmt: skip
+_NEVER = (
+    r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)?)?", r"\b\d+\.\d\d s\b",
+    r"(?<= on )\S+, process \d+",
+)  # fmt: skip
+ID, NEVER = re.compile("|".join(_IDS)), re.compile("|".join(_NEVER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ class Place:
             timeout=TIMEOUT_S,
         )  # fmt: skip
         told = f"$ {step.text}\n{done.stdout}{done.stderr}"
-        assert done.returncode == step.code, f"exit {done.returncode}, the page says {step.code}\n{told}"
+        code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as a shell says it
+        assert code == step.code, f"exit {code}, the page says {step.code}\n{told}"
         assert TRACEBACK not in told, told
         lines = (line.rstrip() for line in done.stdout.replace(str(self.home), HOME).splitlines())
         return "\n".join(lines).replace(str(self.folder), f"{HOME}/{FOLDER}").strip("\n")
@@ -104,46 +111,74 @@ def place(folder: Path, pycache: Path) -> Place:
     return Place(project, make_home(folder / "home"), pycache)
 
 
-def walked(page: str, where: Place) -> Iterator[tuple[Step, str]]:
-    """Each command, and what it prints now."""
-    for step in steps(page):
-        if step.path:
-            where.write(step)
-        else:
-            yield step, where.run(step)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """same: whether it is what the page says. text: what the page should say."""
+
+    step: Step
+    printed: str
+    same: bool
+    text: str
 
 
-def comparable(text: str, names: dict[str, str]) -> str:
-    """The text with a number for each value that changes, and a word for each duration. names: those seen so far."""
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """pairs: an identifier of this run -> the page's."""
 
-    def name(match: re.Match[str]) -> str:
-        return "<duration>" if match["duration"] else names.setdefault(match[0], f"<{len(names) + 1}>")
+    where: Place
+    pairs: dict[str, str] = field(default_factory=dict)
 
-    return CHANGING.sub(name, text)
+    def page(self, text: str) -> Iterator[Said]:
+        for step in steps(text):
+            if step.path:
+                self.where.write(step)
+            else:
+                yield self.heard(step, self.where.run(replace(step, text=self.here(step.text))))
+
+    def here(self, text: str) -> str:
+        """A text of the page, with this run's identifiers."""
+        real = {value: key for key, value in self.pairs.items()}
+        return ID.sub(lambda match: real.get(match[0], match[0]), text)
+
+    def heard(self, step: Step, printed: str) -> Said:
+        told = ID.sub(lambda match: self.pairs.get(match[0], match[0]), printed)
+        fresh = [[each for each in ID.findall(text) if each not in known] for text, known in self._known(step, printed)]
+        same = self._shape(told) == self._shape(step.printed)
+        for real, page in zip(*fresh, strict=True) if same else ():
+            same &= self.pairs.setdefault(real, page) == page
+        return Said(step, printed, same, step.printed if same else told)
+
+    def _known(self, step: Step, printed: str) -> tuple[tuple[str, Collection[str]], ...]:
+        return (printed, set(self.pairs)), (step.printed, set(self.pairs.values()))
+
+    def _shape(self, text: str) -> str:
+        known = set(self.pairs.values())
+        return NEVER.sub("<>", ID.sub(lambda match: match[0] if match[0] in known else "<new>", text))
 
 
-def rewritten(page: str, where: Place) -> str:
+def rewritten(page: str, walk: Walk) -> str:
     """The page with what its commands print now; as it was, where only values differ that change each time."""
-    old: dict[str, str] = {}
-    new: dict[str, str] = {}
-    answers = list(walked(page, where))
-    if all(comparable(step.printed, old) == comparable(printed, new) for step, printed in answers):
-        return page
-    printed = iter([f"{answer}\n" if answer else "" for _step, answer in answers])
+    said = iter([f"{said.text}\n" if said.text else "" for said in walk.page(page)])
 
     def block(match: re.Match[str]) -> str:
         if match[2] != "console":
             return match[0]
-        told = "".join(f"$ {command[1]}\n{next(printed)}" for command in COMMAND.finditer(match[4]))
+        told = "".join(f"$ {command[1]}\n{next(said)}" for command in COMMAND.finditer(match[4]))
         return match[0].replace(match[4], told)
 
     return BLOCK.sub(block, page)
 
 
-if __name__ == "__main__":
+def main(write: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        text = rewritten(FILE.read_text(), place(Path(temporary), Path(temporary) / "pycache"))
-    if "--write" in sys.argv:
-        FILE.write_text(text)
-    else:
-        sys.stdout.write(text)
+        walk = Walk(place(Path(temporary), Path(temporary) / "pycache"))
+        for file in FILES:
+            text = rewritten(file.read_text(), walk)
+            if write:
+                file.write_text(text)
+            else:
+                sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main("--write" in sys.argv)
