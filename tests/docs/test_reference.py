@@ -23,6 +23,10 @@ def test_the_page_is_what_the_code_says(page: ModuleType) -> None:
     assert page.FILE.read_text(encoding="utf-8") == page.written(), STALE
 
 
+def test_the_schema_is_what_the_program_writes() -> None:
+    assert configuration.SCHEMA.read_text(encoding="utf-8") == configuration.written_schema(), STALE
+
+
 def test_the_entries_are_those_of_a_ledger(audited: Audited) -> None:
     assert entries.FILE.read_text(encoding="utf-8") == entries.written(audited.folder), STALE
 

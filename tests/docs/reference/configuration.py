@@ -10,6 +10,7 @@ from migrate_flow.config.schema import schema
 from tests.docs.reference import FOLDER, NOTE, one_line, table
 
 FILE = FOLDER / "configuration.md"
+SCHEMA = FOLDER / "migrate-flow.schema.json"
 HEAD = f"""\
 # Configuration: migrate-flow.toml
 
@@ -20,7 +21,7 @@ A key that does not exist is an error which names the nearest one that does.
 `migrate-flow doctor` checks the file.
 
 `init` also writes a JSON Schema of the file to `.migrate-flow/schema.json`, and names it in the file's first line, so \
-that an editor completes and explains.
+that an editor completes and explains; [here it is](migrate-flow.schema.json).
 What needs more than one key (upstreams that exist, one owner for a key) is checked by the program alone.
 
 `[people]`, `[policy]`, `[lint]` and the environments without their URLs and timeouts are the *policy*.
@@ -44,6 +45,10 @@ def written() -> str:
     for name, rule in whole["properties"].items():
         parts += _table(whole, name, rule)
     return "".join(parts)
+
+
+def written_schema() -> str:
+    return json.dumps(schema(), indent=2) + "\n"
 
 
 def _table(whole: Mapping[str, Any], path: str, rule: Mapping[str, Any]) -> list[str]:
