@@ -233,10 +233,12 @@ class KeyRing:
         )
 
     def _no_key(self, person: str, policy: Policy) -> IdentityError:
+        from migrate_flow.core.nearest import meant  # for who mistyped alone
+
         places = f"; looked in: {'; '.join(self.known(policy)[1])}"
         if person not in policy.people:
             return IdentityError(
-                f"{person} is not in the policy, and has no key here{places}",
+                f"{person} is not in the policy, and has no key here{meant(person, policy.people)}{places}",
                 hint=f"one of: {', '.join(sorted(policy.people))}",
                 where="--as",
             )

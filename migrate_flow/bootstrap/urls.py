@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL
 
 from migrate_flow import credentials
+from migrate_flow.core.nearest import meant
 from migrate_flow.core.redaction import remember
 from migrate_flow.database import parse_url, resolve_url
 from migrate_flow.errors import UsageError
@@ -42,9 +43,9 @@ def keyring_url(config: Config, name: str, *, needed: bool = True) -> str | None
 def known_environment(config: Config, name: str) -> str:
     """Raises UsageError for an environment that the file does not have."""
     if name not in config.environments:
-        raise UsageError(
-            f"there is no environment {name!r}", hint=f"one of: {', '.join(config.environments)}", where="ENV"
-        )
+        near = meant(name, config.environments)
+        known = ", ".join(config.environments)
+        raise UsageError(f"there is no environment {name!r}{near}", hint=f"one of: {known}", where="ENV")
     return name
 
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from typer._click.exceptions import UsageError as ClickUsageError
@@ -23,7 +23,11 @@ from migrate_flow.cli.output import note, show_error
 from migrate_flow.core.redaction import SECRET_VARIABLES, redact, remember
 from migrate_flow.errors import MigrateFlowError, Terminated, UsageError
 
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
+
 INTERRUPTED, TERMINATED, BUG = 130, 143, 70
+COMPLETING = "_MIGRATE_FLOW_COMPLETE"  # set by a shell that completes
 
 
 _REPEATS = re.compile(r"(Got unexpected extra arguments?(?:\(s\))?) \(.*\)", re.DOTALL)
@@ -63,11 +67,19 @@ class _Signals:
 class Group(TyperGroup):
     """The top of the command tree."""
 
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and COMPLETING in os.environ:
+            _completes(command)
+        return name, command, rest
+
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         _open_streams()
         for name in SECRET_VARIABLES:
             remember(os.environ.get(name))
+        if COMPLETING in os.environ:
+            _completes(self)
         with _Signals() as signals:
             try:
                 extra.pop("standalone_mode", None)
@@ -77,6 +89,12 @@ class Group(TyperGroup):
             except BaseException as error:
                 code = _ended(error, words)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _completes(command: Command) -> None:
+    from migrate_flow.cli.complete import attach  # where a shell asks, and nobody else
+
+    attach(command)
 
 
 def _open_streams() -> None:

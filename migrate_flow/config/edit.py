@@ -18,6 +18,7 @@ from tomlkit.items import AbstractTable, Array, InlineTable
 from migrate_flow.config.keys import normalise
 from migrate_flow.config.load import FILE_NAME, decode_toml, parse
 from migrate_flow.config.render import person_lines
+from migrate_flow.core.nearest import meant
 from migrate_flow.errors import ConfigError
 
 
@@ -99,8 +100,9 @@ def add_recovery_key(text: str, key: str) -> str:
 
 
 def _nobody(email: str, values: Mapping[str, Any]) -> ConfigError:
-    known = ", ".join(sorted(values.get("people", {}))) or "nobody"
-    return ConfigError(f"{email} is not in the file", hint=f"there: {known}", where="[people]")
+    people = sorted(values.get("people", {}))
+    problem = f"{email} is not in the file{meant(email, people)}"
+    return ConfigError(problem, hint=f"there: {', '.join(people) or 'nobody'}", where="[people]")
 
 
 def set_ledger_url(text: str, url: str) -> str:

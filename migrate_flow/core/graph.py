@@ -196,6 +196,9 @@ class RevisionGraph:
     def _unknown(self, name: str) -> ScriptError:
         message = f"no script here declares a revision or branch {name!a}"
         near = difflib.get_close_matches(name, self._names, n=3)
+        if not near and len(name) >= SHORTEST_PREFIX:  # of an id only the beginning is typed, as a rule
+            starts = {full[: len(name)]: full for full in sorted(self._names, reverse=True)}
+            near = [starts[start] for start in difflib.get_close_matches(name, starts, n=3, cutoff=0.7)]
         if 0 < len(name) < SHORTEST_PREFIX and any(n.startswith(name) for n in self._names):
             message += f"; the start of an id needs {SHORTEST_PREFIX} characters"
         elif near:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migrate_flow.core.nearest import meant
 from migrate_flow.core.standing import State
 from migrate_flow.errors import IdentityError
 from migrate_flow.services.policy import waiting
@@ -39,7 +40,8 @@ def inbox(workspace: Workspace) -> Inbox:
         )
     if person not in workspace.policy.people:
         known = ", ".join(sorted(workspace.policy.people))
-        raise IdentityError(f"{person} is not in the policy", hint=f"one of: {known}", where="--as")
+        near = meant(person, workspace.policy.people)
+        raise IdentityError(f"{person} is not in the policy{near}", hint=f"one of: {known}", where="--as")
     if not workspace.able([person]):
         what = "your keys are revoked, so nobody waits for you: make another one, and let a policy-admin record it"
         return Inbox(person, (Waiting("", "", what, f"migrate-flow keys new {person}"),))

@@ -20,6 +20,7 @@ from migrate_flow.core.chain import ORIGIN, Head
 from migrate_flow.core.entry import Entry, Kind, format_time, parse_time, project
 from migrate_flow.core.history import History, PolicyVersion, Revocation
 from migrate_flow.core.lifecycle import add
+from migrate_flow.core.nearest import meant
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import LedgerError, UsageError
 from migrate_flow.services.verify_chunk import COLUMNS
@@ -271,11 +272,13 @@ def _require_known(found: Survey, names: _Names) -> None:
         environments |= version.policy.environments.keys()
     if chosen.person and chosen.person not in people:
         raise UsageError(
-            f"the ledger never heard of {chosen.person}", hint=f"one of: {', '.join(sorted(people))}", where="--person"
+            f"the ledger never heard of {chosen.person}{meant(chosen.person, people)}",
+            hint=f"one of: {', '.join(sorted(people))}",
+            where="--person",
         )
     if chosen.environment and chosen.environment not in environments:
         raise UsageError(
-            f"there is no environment {chosen.environment!r}",
+            f"there is no environment {chosen.environment!r}{meant(chosen.environment, environments)}",
             hint=f"one of: {', '.join(sorted(environments))}",
             where="--env",
         )

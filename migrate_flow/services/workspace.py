@@ -89,7 +89,10 @@ class Workspace:
                     hint="migrate-flow policy record",
                     where=f"[environments.{environment}]",
                 )
-            raise UsageError(f"there is no environment {environment!r}", hint=f"one of: {known}", where="--env")
+            from migrate_flow.core.nearest import meant  # for who mistyped alone
+
+            near = meant(environment, self.policy.environments)
+            raise UsageError(f"there is no environment {environment!r}{near}", hint=f"one of: {known}", where="--env")
         if environment not in self.config.environments:
             raise ConfigError(
                 f"{environment} is in the policy in force, but not in this file: how to reach it is not known here",
