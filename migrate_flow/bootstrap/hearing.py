@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.redaction import SECRET_VARIABLES
-from migrate_flow.core.schedule import parse_duration
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
@@ -18,8 +17,21 @@ SCHEMA = "migrate-flow/hook/1"
 _SECRETS = (*SECRET_VARIABLES, "MIGRATE_FLOW_SIGNING_KEY_FILE")
 
 
-def hooks(config: Config) -> Hooks:
+class Nobody:
+    """Hears nothing: most projects have no hook, and pay for none."""
+
+    def heard(self, entry: Entry) -> None:
+        """No more is done."""
+
+    def run(self) -> list[str]:
+        return []
+
+
+def hooks(config: Config) -> Hooks | Nobody:
     """None of them where the variable ``MIGRATE_FLOW_NO_HOOKS`` is set."""
+    if not config.hooks or os.environ.get(OFF):
+        return Nobody()
+    from migrate_flow.core.schedule import parse_duration
     from migrate_flow.hooks import Hook, Hooks
 
     def document(entry: Entry) -> dict[str, Any]:
@@ -27,9 +39,9 @@ def hooks(config: Config) -> Hooks:
 
         return {"schema": SCHEMA, "project": config.project.name, **entry_values(entry)}
 
-    asked = {} if os.environ.get(OFF) else config.hooks
     made = [
-        Hook(name, hook.on, hook.command, parse_duration(hook.timeout).total_seconds()) for name, hook in asked.items()
+        Hook(name, hook.on, hook.command, parse_duration(hook.timeout).total_seconds())
+        for name, hook in config.hooks.items()
     ]
     return Hooks(made, config.root, document, _hidden(config))
 
