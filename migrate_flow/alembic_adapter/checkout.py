@@ -57,9 +57,9 @@ class Checkout:
             sys.path[:] = before
         return namespace.get("branch_labels"), namespace.get("depends_on")
 
-    @cached_property
+    @property
     def graph(self) -> RevisionGraph:
-        return RevisionGraph(self._tree.revisions.values())
+        return self._tree.graph
 
     @property
     def revisions(self) -> dict[str, Revision]:

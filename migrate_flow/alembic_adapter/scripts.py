@@ -31,11 +31,12 @@ _OUTSIDE, _CHARACTERS = "symlink-outside", "bidi-or-control-characters"
 @dataclass(frozen=True, slots=True)
 class ScriptTree:
     """revisions: by id, in the order of the files. A revision that others can't stand on (in a cycle) is left out;
-    one whose parent is missing is kept, with a problem that carries its id.
+    one whose parent is missing is kept, with a problem that carries its id. graph: of these revisions.
     """
 
     revisions: dict[str, Revision]
     problems: tuple[ScriptProblem, ...]
+    graph: RevisionGraph
 
 
 def read_scripts(
@@ -67,14 +68,16 @@ def _files(settings: AlembicSettings, root: str) -> Iterator[tuple[str, ScriptEr
     seen: set[str] = set()
     for location in settings.version_locations:
         folder = os.path.realpath(location)
-        if os.path.isdir(folder) and not _place(folder, root):
+        if os.path.isdir(folder) and not (folder + os.sep).startswith(root + os.sep):
             hint = "move migrate-flow.toml up to a folder that holds both"
             yield str(location), ScriptError("the version location lies outside the project", hint=hint, rule=_OUTSIDE)
             continue
         for path, error in _listed(folder, settings.recursive):
             if path not in seen:
                 seen.add(path)
-                yield _shown(path, root), error or _refused(path, root)
+                inside = path.startswith(root + os.sep)
+                shown = path[len(root) + 1 :].replace(os.sep, "/") if inside else path
+                yield shown, error or _refused(shown, inside)
 
 
 def _listed(folder: str, recursive: bool) -> Iterator[tuple[str, ScriptError | None]]:
@@ -101,21 +104,11 @@ def _listed(folder: str, recursive: bool) -> Iterator[tuple[str, ScriptError | N
         todo += reversed(folders) if recursive else []
 
 
-def _place(path: str, root: str) -> str:
-    """What follows the root, "" for a path outside of it."""
-    return path[len(root) :] or "/" if (path + os.sep).startswith(root + os.sep) else ""
-
-
-def _shown(path: str, root: str) -> str:
-    place = _place(path, root)[1:].replace(os.sep, "/")
-    return place or path
-
-
-def _refused(path: str, root: str) -> ScriptError | None:
-    if not _place(path, root):
+def _refused(shown: str, inside: bool) -> ScriptError | None:
+    if not inside:
         hint = "put the script itself into the folder"
         return ScriptError("this is a link to a file outside the project", hint=hint, rule=_OUTSIDE)
-    if not path[len(root) :].isprintable():
+    if not shown.isprintable():
         hint = "rename it: the name would be part of what is signed"
         return ScriptError("the file's name holds characters that can't be shown", hint=hint, rule=_CHARACTERS)
     return None
@@ -141,12 +134,15 @@ def _linked(found: dict[str, Revision], problems: list[ScriptProblem]) -> Script
         problems.append(_cycle(found[id_], graph, stuck))
     for id_, parent in graph.missing:
         problems.append(_missing(found[id_], parent))
-    for id_, revision in found.items():
+    for id_, revision in found.items() if stuck else ():
         if used := [p for p in graph.parents(id_) if p in stuck and id_ not in stuck]:
             problem = f"it stands on {used[0]}, which is part of a cycle"
             problems.append(ScriptProblem(revision.path, 0, problem, f"correct {found[used[0]].path}", id_, "cycle"))
     problems += _label_clashes(found)
-    return ScriptTree({id_: r for id_, r in found.items() if id_ not in stuck}, tuple(problems))
+    if stuck:
+        found = {id_: revision for id_, revision in found.items() if id_ not in stuck}
+        graph = RevisionGraph(found.values())
+    return ScriptTree(found, tuple(problems), graph)
 
 
 def _cycle(revision: Revision, graph: RevisionGraph, stuck: set[str]) -> ScriptProblem:

@@ -39,16 +39,21 @@ class RevisionGraph:
         self._parents: dict[str, tuple[str, ...]] = {}
         self.missing: tuple[tuple[str, str], ...] = self._link()
         self._up = _reversed(self._down)
-        self._children = _reversed(self._parents)
+        depends = any(revision.depends_on for revision in self.revisions.values())
+        self._children = _reversed(self._parents) if depends else self._up
 
     def _link(self) -> tuple[tuple[str, str], ...]:
         missing = []
         for id_, revision in self.revisions.items():
-            self._down[id_] = tuple(dict.fromkeys(p for p in revision.down_revision if p in self.revisions))
-            needed = [self._names[d] for d in revision.depends_on if d in self._names]
-            self._parents[id_] = tuple(dict.fromkeys([*self._down[id_], *needed]))
-            missing += [(id_, p) for p in revision.down_revision if p not in self.revisions]
-            missing += [(id_, d) for d in revision.depends_on if d not in self._names]
+            down, depends_on = revision.down_revision, revision.depends_on
+            if len(down) > 1 or not self.revisions.keys() >= set(down):
+                missing += [(id_, p) for p in down if p not in self.revisions]
+                down = tuple(dict.fromkeys(p for p in down if p in self.revisions))
+            self._down[id_] = self._parents[id_] = down
+            if depends_on:
+                needed = [self._names[d] for d in depends_on if d in self._names]
+                self._parents[id_] = tuple(dict.fromkeys([*down, *needed]))
+                missing += [(id_, d) for d in depends_on if d not in self._names]
         return tuple(missing)
 
     def parents(self, id_: str) -> tuple[str, ...]:
@@ -94,6 +99,8 @@ class RevisionGraph:
 
     def cycles(self) -> set[str]:
         """Revisions that can't be ordered because they stand, over others, on themselves."""
+        if len(self._order) == len(self.revisions):
+            return set()
         stuck = set(self.revisions)
         for edges, line in ((self._parents, self._up), (self._children, self._down)):
             stuck -= set(_sorted_by(edges, stuck, line))
@@ -242,15 +249,20 @@ def _sorted_by(
     edges: Mapping[str, Sequence[str]], among: Collection[str], line: Mapping[str, Collection[str]]
 ) -> list[str]:
     """Kahn's sort on a stack: what an id's edges lead to comes before it; ``line`` says what to follow first."""
-    waits = {id_: sum(other in among for other in edges[id_]) for id_ in among}
-    back = _reversed({id_: [o for o in edges[id_] if o in among] for id_ in among})
+    if len(among) < len(edges):
+        edges = {id_: [other for other in edges[id_] if other in among] for id_ in among}
+    waits = {id_: len(others) for id_, others in edges.items()}
+    back = _reversed(edges)
     ready = sorted((id_ for id_, count in waits.items() if not count), reverse=True)
     found = []
     while ready:
         id_ = ready.pop()
         found.append(id_)
-        own = set(line[id_])
-        for _, other in sorted(((o not in own, o) for o in back[id_]), reverse=True):
+        others = back[id_]
+        if len(others) > 1:
+            own = set(line[id_])
+            others = sorted(others, key=lambda o: (o not in own, o), reverse=True)
+        for other in others:
             waits[other] -= 1
             if not waits[other]:
                 ready.append(other)

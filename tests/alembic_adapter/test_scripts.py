@@ -162,7 +162,8 @@ def test_a_project_below_a_linked_folder(project: Project, tmp_path_factory: pyt
 
 def test_no_versions_folder_yet(project: Project) -> None:
     project.versions.rmdir()
-    assert project.read() == ScriptTree({}, ())
+    tree = project.read()
+    assert (tree.revisions, tree.problems, tree.graph.heads()) == ({}, (), ())
 
 
 def test_a_link_to_outside_is_not_read(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
