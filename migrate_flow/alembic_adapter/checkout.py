@@ -7,13 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrate_flow.alembic_adapter.manifest import read_manifest, read_sealed
+from migrate_flow.alembic_adapter.files import read_sealed
+from migrate_flow.alembic_adapter.imports import Project, project_of
+from migrate_flow.alembic_adapter.manifest import seal
 from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
-from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.settings import AlembicSettings
+    from migrate_flow.core.graph import RevisionGraph
     from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
 
 
@@ -39,6 +41,10 @@ class Checkout:
     @cached_property
     def _tree(self) -> ScriptTree:
         return read_scripts(self.settings, self.root, evaluate=self._evaluate if self.imports else None)
+
+    @cached_property
+    def _project(self) -> Project:
+        return project_of(self.settings, self.root)
 
     def _evaluate(self, source: bytes, path: str) -> tuple[object, object]:
         """branch_labels and depends_on of a script, by executing it. Raises ScriptError."""
@@ -75,7 +81,7 @@ class Checkout:
             raise ScriptError(
                 f"{revision} is not in this checkout", hint="check out the branch that holds it", where=revision
             )
-        return read_manifest(header, self.settings, self.root)
+        return seal(header, self._project)
 
     def source(self, path: str) -> bytes:
         """One script's bytes, read now; path: relative to the root. Raises ScriptError."""

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migrate_flow.alembic_adapter.files import read_sealed
 from migrate_flow.alembic_adapter.header import Evaluate, read_header
-from migrate_flow.alembic_adapter.manifest import read_sealed
+from migrate_flow.alembic_adapter.settings import AlembicSettings
 from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.errors import ScriptError

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from migrate_flow.core.behaviour import syntax_tree
+from migrate_flow.core.behaviour import every_node, syntax_tree
 
 _DROPS = {"drop_table", "drop_column"}
 _EXECUTES = {"execute", "exec_driver_sql"}
@@ -57,12 +57,12 @@ UNKNOWN = Traits(("raw-sql-unknown",))
 def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
     """The traits of one script in one direction. A source that does not parse is unknown, so raw-sql-unknown."""
     try:
-        return traits_of(source, syntax_tree(source), direction)
+        return tree_traits(syntax_tree(source), source, direction)
     except SyntaxError:
         return UNKNOWN
 
 
-def traits_of(source: bytes, tree: ast.Module, direction: str = "upgrade") -> Traits:
+def tree_traits(tree: ast.Module, source: bytes, direction: str = "upgrade") -> Traits:
     """As `read_traits`, of a source that was parsed already."""
     risks: set[str] = set()
     tables: set[str] = set()
@@ -81,6 +81,13 @@ def traits_of(source: bytes, tree: ast.Module, direction: str = "upgrade") -> Tr
     return Traits(in_order(risks), frozenset(tables), _waived(source))
 
 
+def combined(own: Traits, others: Iterable[Traits]) -> Traits:
+    """A script's with those of the modules that it imports."""
+    others = list(others)
+    more = {risk for traits in others for risk in traits.risks if risk != "irreversible"} - set(own.risks)
+    return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in others)), own.waived)
+
+
 def _waived(source: bytes) -> frozenset[str]:
     slugs = (slug for found in _REASONED.findall(source) for slug in found.decode("utf-8", "replace").split(","))
     return frozenset(slug.strip() for slug in slugs)
@@ -91,12 +98,10 @@ def in_order(risks: Collection[str]) -> tuple[str, ...]:
     return tuple(risk for risk in _ORDER if risk in risks)
 
 
-def _running(tree: ast.Module, direction: str) -> Iterator[ast.AST]:
+def _running(tree: ast.Module, direction: str) -> list[ast.AST]:
     """Everything but the other direction's function: what this one, or a function that it may use, does."""
     other = "downgrade" if direction == "upgrade" else "upgrade"
-    for node in tree.body:
-        if not (isinstance(node, ast.FunctionDef) and node.name == other):
-            yield from ast.walk(node)
+    return every_node(*(node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == other)))
 
 
 def _named(node: ast.AST) -> str:

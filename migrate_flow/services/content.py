@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Subject
 from migrate_flow.core.standing import Standing, stand
-from migrate_flow.core.traits import Traits, in_order, read_traits
+from migrate_flow.core.traits import Traits, combined, in_order, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def risks_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> 
 def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
     """What the script and the modules that it imports may do."""
     own = read_traits(manifest.script.content, direction)
-    found = [read_traits(file.content, direction) for file in manifest.files[1:]]
-    more = {risk for traits in found for risk in traits.risks if risk != "irreversible"} - set(own.risks)
-    return Traits((*own.risks, *sorted(more)), own.tables.union(*(traits.tables for traits in found)), own.waived)
+    return combined(own, [read_traits(file.content, direction) for file in manifest.files[1:]])
 
 
 def standing_of(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.core.audit_shared import Read, Told
 from migrate_flow.core.behaviour import syntax_tree
-from migrate_flow.core.traits import UNKNOWN, Traits, read_traits, traits_of
+from migrate_flow.core.traits import UNKNOWN, Traits, read_traits, tree_traits
 from migrate_flow.lint.sections import sections
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def reader(artifact: Callable[[str], bytes | None], ticket_pattern: str) -> Read
             tree = syntax_tree(source)
         except SyntaxError:
             tree = None
-        traits = traits_of(source, tree) if tree else UNKNOWN
+        traits = tree_traits(tree, source) if tree else UNKNOWN
         others = [read_traits(content) for content in contents[1:] if content is not None]
         more = {risk for other in others for risk in other.risks if risk != "irreversible"} - set(traits.risks)
         tables = traits.tables.union(*(other.tables for other in others))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from migrate_flow.alembic_adapter import manifest
+from migrate_flow.alembic_adapter import imports
+from migrate_flow.alembic_adapter.files import read_sealed
 from migrate_flow.alembic_adapter.header import read_header
-from migrate_flow.alembic_adapter.manifest import read_manifest, read_sealed
+from migrate_flow.alembic_adapter.manifest import read_manifest
 from migrate_flow.alembic_adapter.settings import read_settings
 from migrate_flow.core.behaviour import behaviour_digest
 from migrate_flow.core.revision import Manifest
@@ -335,8 +336,8 @@ def test_a_script_that_is_gone(project: Project) -> None:
 
 
 def test_too_many_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert manifest.MAX_FILES == 2000
-    monkeypatch.setattr(manifest, "MAX_FILES", 20)
+    assert imports.MAX_FILES == 2000
+    monkeypatch.setattr(imports, "MAX_FILES", 20)
     for n in range(19):
         project.write(f"many/m{n}.py")
     project.write("many/__init__.py", "\n".join(f"from . import m{n}" for n in range(18)))
