@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,25 +11,33 @@ from typing import TYPE_CHECKING
 from migrate_flow.alembic_adapter.files import read_sealed
 from migrate_flow.alembic_adapter.imports import Project, project_of
 from migrate_flow.alembic_adapter.manifest import seal
+from migrate_flow.alembic_adapter.outlines import Outlines
+from migrate_flow.alembic_adapter.scriptcache import ScriptCache
 from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.settings import AlembicSettings
     from migrate_flow.core.graph import RevisionGraph
+    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
 
 
 class Checkout:
     """root: the folder of migrate-flow.toml. The headers are read once, the bytes at each call of manifest.
 
-    imports: whether a script whose labels or depends_on are expressions may be executed to read them.
+    imports: whether a script whose labels or depends_on are expressions may be executed to read them. cache: of what
+    was read before, for commands that only show. Without one everything here comes from bytes that are read now; with
+    one, only what `manifest` and `source` give.
     """
 
-    def __init__(self, settings: AlembicSettings, root: Path, *, imports: bool = False) -> None:
+    def __init__(
+        self, settings: AlembicSettings, root: Path, *, imports: bool = False, cache: ScriptCache | None = None
+    ) -> None:
         self.settings = settings
         self.root = root
         self.imports = imports
+        self._cache = cache
 
     @property
     def folder(self) -> Path:
@@ -40,7 +49,9 @@ class Checkout:
 
     @cached_property
     def _tree(self) -> ScriptTree:
-        return read_scripts(self.settings, self.root, evaluate=self._evaluate if self.imports else None)
+        return read_scripts(
+            self.settings, self.root, evaluate=self._evaluate if self.imports else None, cache=self._cache
+        )
 
     @cached_property
     def _project(self) -> Project:
@@ -83,9 +94,20 @@ class Checkout:
             )
         return seal(header, self._project)
 
+    def outlines(self, revisions: Iterable[str]) -> dict[str, Outline | None]:
+        """By id, for showing; None for what is not here, or where `manifest` would raise. Unlike manifests, they may
+        come from the cache."""
+        wanted = {id_: self.revisions[id_].path for id_ in revisions if id_ in self.revisions}
+        return dict(zip(wanted, self._outlines.of(wanted.values()), strict=True))
+
+    @cached_property
+    def _outlines(self) -> Outlines:
+        return Outlines(self._project, self._cache or ScriptCache(None, self._project.root))
+
     def source(self, path: str) -> bytes:
         """One script's bytes, read now; path: relative to the root. Raises ScriptError."""
         return read_sealed(str(self.root / path), path)
 
     def reread(self) -> Checkout:
+        """From the bytes as they are now."""
         return Checkout(self.settings, self.root, imports=self.imports)

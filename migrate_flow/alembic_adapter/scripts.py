@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from migrate_flow.core.revision import Revision, ScriptProblem
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
+    from migrate_flow.alembic_adapter.scriptcache import ScriptCache
     from migrate_flow.alembic_adapter.settings import AlembicSettings
 
 # The lint rules that speak of what is found here; a problem without one is `unusable-script`.
@@ -41,12 +43,17 @@ class ScriptTree:
 
 
 def read_scripts(
-    settings: AlembicSettings, root: Path, *, whole: bool = False, evaluate: Evaluate | None = None
+    settings: AlembicSettings,
+    root: Path,
+    *,
+    whole: bool = False,
+    evaluate: Evaluate | None = None,
+    cache: ScriptCache | None = None,
 ) -> ScriptTree:
     """Read every script of the version locations. root: the folder of migrate-flow.toml.
 
-    whole: find syntax errors below the headers too. evaluate: see ``read_header``.
-    Never raises for a file: what can't be used is a problem.
+    whole: find syntax errors below the headers too. evaluate: see ``read_header``. cache: for showing alone, headers
+    of scripts that were not changed since. Never raises for a file: what can't be used is a problem.
     """
     found: dict[str, Revision] = {}
     problems: list[ScriptProblem] = []
@@ -54,7 +61,8 @@ def read_scripts(
         try:
             if error:
                 raise error
-            revision = read_header(read_sealed(os.path.join(root, path), path), path, whole=whole, evaluate=evaluate)
+            known = cache.header(path) if cache else None
+            revision = known or _header(os.path.join(root, path), path, whole, evaluate, cache)
         except ScriptError as problem:
             problems.append(_problem(path, problem))
             continue
@@ -62,6 +70,16 @@ def read_scripts(
         if first is not revision:
             problems.append(_twice(first, revision))
     return _linked(found, problems)
+
+
+def _header(file: str, path: str, whole: bool, evaluate: Evaluate | None, cache: ScriptCache | None) -> Revision:
+    source = read_sealed(file, path)
+    if cache is not None:
+        with suppress(ScriptError):  # what running a script gives may depend on more than its bytes
+            revision = read_header(source, path, whole=whole)
+            cache.learn_header(path, source, revision)
+            return revision
+    return read_header(source, path, whole=whole, evaluate=evaluate)
 
 
 def _files(settings: AlembicSettings, root: str) -> Iterator[tuple[str, ScriptError | None]]:

@@ -79,15 +79,17 @@ def open_ledger(config: Config) -> LedgerStore:
     return ledgers.open_ledger(config)
 
 
-def workspace(path: Path | None, wanted: str, *, asks: bool = True) -> Workspace:
+def workspace(path: Path | None, wanted: str, *, asks: bool = True, only_shows: bool = False) -> Workspace:
     """Everything, wired. wanted: whose key signs, empty for the default. asks: somebody may be asked for a passphrase.
-    Raises ConfigError, LedgerError."""
+    only_shows: see `checkout`. Raises ConfigError, LedgerError."""
     config = load_config(path)
     ring = KeyRing(config.root, asks=asks)
-    scripts = checkout(config)
+    scripts = checkout(config, only_shows=only_shows)
     wired: Workspace
 
     def signer() -> Signer:
+        if only_shows:  # the headers may come from a cache
+            raise RuntimeError("a command that only shows can't sign")
         found = ring.signer_for(wired.actor, wired.policy, revoked=wired.history.revoked)
         know(wired.history, found)
         return found

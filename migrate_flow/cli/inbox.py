@@ -18,7 +18,7 @@ def inbox(ctx: typer.Context, actor: As = "", format_name: Format = "table", out
     from migrate_flow.services.inbox import inbox as read
     from migrate_flow.views import board
 
-    emit(ctx, board.inbox(read(workspace(ctx, actor, format_name))), format_name, output)
+    emit(ctx, board.inbox(read(workspace(ctx, actor, format_name, only_shows=True))), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

@@ -30,7 +30,8 @@ def log(
     from migrate_flow.views import attesting
 
     wanted = Filter(rev, env, person.lower(), kind, last)
-    emit(ctx, attesting.log(read(workspace(ctx, actor, format_name), wanted)), format_name, output, paged=True)
+    found = read(workspace(ctx, actor, format_name, only_shows=True), wanted)
+    emit(ctx, attesting.log(found), format_name, output, paged=True)
 
 
 def register(app: typer.Typer) -> None:

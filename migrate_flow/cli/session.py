@@ -24,13 +24,17 @@ def options(ctx: typer.Context) -> Globals:
     return ctx.obj if isinstance(ctx.obj, Globals) else Globals()
 
 
-def workspace(ctx: typer.Context, actor: str = "", format_name: str = "table") -> Workspace:
-    """The project here, wired. Raises ConfigError, LedgerError, UsageError."""
+def workspace(
+    ctx: typer.Context, actor: str = "", format_name: str = "table", *, only_shows: bool = False
+) -> Workspace:
+    """The project here, wired. only_shows: the command neither signs nor judges. Raises ConfigError, LedgerError,
+    UsageError."""
     from migrate_flow.bootstrap import wiring
 
     check_format(format_name)
     given = options(ctx)
-    space = wiring.workspace(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
+    person = (actor or given.actor).strip().lower()
+    space = wiring.workspace(given.config, person, asks=not given.no_input, only_shows=only_shows)
     tell_at_the_end(ctx, space.tell)
     return space
 

@@ -24,7 +24,7 @@ def status(
     from migrate_flow.services.status import status as read
     from migrate_flow.views import board
 
-    emit(ctx, board.status(read(workspace(ctx, actor, format_name), rev)), format_name, output)
+    emit(ctx, board.status(read(workspace(ctx, actor, format_name, only_shows=True), rev)), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

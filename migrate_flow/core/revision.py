@@ -73,9 +73,14 @@ class Manifest:
     def script(self) -> SealedFile:
         return self.files[0]
 
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """(path, hex) of each file."""
+        return tuple((file.path, file.sha256) for file in self.files)
+
     @cached_property
     def lines(self) -> bytes:
-        return manifest_lines((f.path, f.sha256) for f in self.files)
+        return manifest_lines(self.digests)
 
     @property
     def in_blocks(self) -> bool:
@@ -84,7 +89,7 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        return manifest_digest((f.path, f.sha256) for f in self.files)
+        return manifest_digest(self.digests)
 
 
 def manifest_digest(files: Iterable[tuple[str, str]]) -> str:

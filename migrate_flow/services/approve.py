@@ -37,7 +37,7 @@ def approve(workspace: Workspace, text: str, role: str = "", comment: str = "") 
     entry = workspace.book.append(Draft(Kind.APPROVED, reviewed.subjects, fields))
     after = standing_of(workspace, revision, manifest)
     said = f"approved as {chosen}"
-    command = row_of(workspace, revision).next
+    command = row_of(workspace, revision, manifest).next
     return Attested(revision, entry.seq, signer.person, said, after, notices=authors.notices, next=command)
 
 

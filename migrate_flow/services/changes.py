@@ -16,6 +16,7 @@ from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision
     from migrate_flow.services.workspace import Workspace
 
@@ -44,8 +45,8 @@ class Content:
         )
 
     @staticmethod
-    def here(manifest: Manifest, header: Revision) -> Content:
-        files = {file.path: file.sha256 for file in manifest.files}
+    def here(manifest: Manifest | Outline, header: Revision) -> Content:
+        files = dict(manifest.files if isinstance(manifest, Outline) else manifest.digests)
         return Content(files, manifest.behaviour, header.down_revision, header.depends_on)
 
     def changed_files(self, now: Content) -> list[str]:
@@ -210,7 +211,7 @@ def other_surroundings(now: Mapping[str, str], fields: Mapping[str, Any]) -> lis
     return [_SURROUNDINGS.get(name, name) for name, digest in then.items() if now.get(name) != digest]
 
 
-def difference(said: Attestation, manifest: Manifest, header: Revision) -> str:
+def difference(said: Attestation, manifest: Manifest | Outline, header: Revision) -> str:
     """What is not as it was self-reviewed, in few words: files by name, and the place in the graph."""
     then, now = Content.of_entry(said), Content.here(manifest, header)
     return "; ".join([", ".join(then.changed_files(now)), *then.moved(now)])

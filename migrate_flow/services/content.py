@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Subject
+from migrate_flow.core.outline import manifest_traits as manifest_traits
 from migrate_flow.core.standing import Standing, stand
-from migrate_flow.core.traits import Traits, combined, in_order, read_traits
+from migrate_flow.core.traits import Traits, in_order, read_traits
 from migrate_flow.errors import Refused, ScriptError, UsageError
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision
     from migrate_flow.services.workspace import Workspace
 
@@ -79,14 +81,16 @@ def stored_script(workspace: Workspace, record: RevisionRecord) -> bytes | None:
     return workspace.book.ledger.artifact(stored.subjects[0].sha256) if stored else None
 
 
-def traits_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> Traits:
+def traits_of(workspace: Workspace, revision: str, manifest: Manifest | Outline | None) -> Traits:
+    if isinstance(manifest, Outline):
+        return manifest.traits
     if manifest is not None:
         return manifest_traits(manifest)
     source = stored_script(workspace, workspace.history.record(revision))
     return read_traits(source) if source is not None else Traits()
 
 
-def risks_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> tuple[str, ...]:
+def risks_of(workspace: Workspace, revision: str, manifest: Manifest | Outline | None) -> tuple[str, ...]:
     """What the syntax tree shows, what rehearsals of these bytes showed, and the globs that its tables match."""
     record, traits = workspace.history.record(revision), traits_of(workspace, revision, manifest)
     stored = record.last_content()
@@ -99,21 +103,18 @@ def risks_of(workspace: Workspace, revision: str, manifest: Manifest | None) -> 
     return workspace.policy.risks(replace(traits, risks=in_order({*traits.risks, *seen})) if seen else traits)
 
 
-def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
-    """What the script and the modules that it imports may do."""
-    own = read_traits(manifest.script.content, direction)
-    return combined(own, [read_traits(file.content, direction) for file in manifest.files[1:]])
-
-
 def standing_of(
     workspace: Workspace,
     revision: str,
-    manifest: Manifest | None,
+    manifest: Manifest | Outline | None,
     approvals_after: int = 0,
     also: Mapping[str, str] = MappingProxyType({}),
 ) -> Standing:
-    """approvals_after: approvals up to this position of the ledger don't count (after a rollback). also: contributors
-    whom no entry names yet, each with the reason."""
+    """manifest: an outline only where the standing is shown, and decides nothing.
+
+    approvals_after: approvals up to this position of the ledger don't count (after a rollback). also: contributors
+    whom no entry names yet, each with the reason.
+    """
     policy = workspace.policy
     standing = stand(
         workspace.history.record(revision),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from migrate_flow.core.facts import Activity, Identity, Observation, Remains
     from migrate_flow.core.graph import RevisionGraph
     from migrate_flow.core.guard import SeenGuard
+    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
     from migrate_flow.core.snapshot import Snapshot
     from migrate_flow.core.trace import Durability, Journaled, Trace
@@ -90,9 +91,9 @@ class Scripts(Protocol):
         """Read and seal the bytes now. Raises ScriptError."""
         ...
 
-    def reread(self) -> Scripts:
-        """The checkout as it is now."""
-        ...
+    def outlines(self, revisions: Iterable[str]) -> Mapping[str, Outline | None]: ...  # for showing alone
+
+    def reread(self) -> Scripts: ...  # the checkout as it is now
 
 
 class Signer(Protocol):

@@ -48,7 +48,7 @@ def show(workspace: Workspace, text: str) -> Shown:
     """Raises ScriptError for an unknown REV."""
     revision = resolve_one(workspace, text)
     manifest = manifest_here(workspace, revision)
-    row = row_of(workspace, revision)
+    row = row_of(workspace, revision, manifest)
     record = workspace.history.record(revision)
     found = workspace.scripts.revisions.get(revision)
     source = manifest.script.content if manifest else stored_script(workspace, record) or b""

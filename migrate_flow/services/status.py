@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
 from migrate_flow.core.policy import Level
 from migrate_flow.core.standing import Standing, State
-from migrate_flow.services.content import manifest_here, resolve_one, standing_of
+from migrate_flow.services.content import resolve_one, standing_of
 from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
 
 if TYPE_CHECKING:
+    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, ScriptProblem
     from migrate_flow.services.workspace import Workspace
 
@@ -58,6 +59,7 @@ def status(workspace: Workspace, text: str = "") -> Board:
     """One row, or (without REV) all. Raises ScriptError for an unknown REV, LedgerError."""
     history = workspace.history
     chosen = [resolve_one(workspace, text)] if text else _everything(workspace)
+    here = workspace.scripts.outlines(chosen)
     return Board(
         ledger=history.ledger,
         entries=history.head.seq,
@@ -65,7 +67,7 @@ def status(workspace: Workspace, text: str = "") -> Board:
         project=history.project,
         policy=history.policies[-1],
         environments=tuple(workspace.policy.environments),
-        rows=tuple(row_of(workspace, revision) for revision in chosen),
+        rows=tuple(row_of(workspace, revision, here.get(revision)) for revision in chosen),
         problems=workspace.scripts.problems,
         attempts=open_attempts(workspace),
         policy_notice=_policy_notice(workspace),
@@ -79,8 +81,8 @@ def _everything(workspace: Workspace) -> list[str]:
     return [*gone, *order]
 
 
-def row_of(workspace: Workspace, revision: str) -> Row:
-    manifest = manifest_here(workspace, revision)
+def row_of(workspace: Workspace, revision: str, manifest: Manifest | Outline | None) -> Row:
+    """manifest: of the script in this checkout; None if it is not here or can't be read."""
     standing = standing_of(workspace, revision, manifest)
     found = workspace.scripts.revisions.get(revision)
     record = workspace.history.record(revision)
@@ -119,7 +121,7 @@ def shown_application(environment: EnvironmentRecord, revision: str) -> Applicat
 def next_command(
     workspace: Workspace,
     revision: str,
-    manifest: Manifest | None,
+    manifest: Manifest | Outline | None,
     standing: Standing,
     applied: Mapping[str, Application | None],
 ) -> str:
@@ -168,7 +170,7 @@ def _next_environment(workspace: Workspace, applied: Mapping[str, Application | 
 def _turn(
     workspace: Workspace,
     revision: str,
-    manifest: Manifest | None,
+    manifest: Manifest | Outline | None,
     standing: Standing,
     applied: Mapping[str, Application | None],
 ) -> Standing:

@@ -154,4 +154,7 @@ ATTACKS = (
     Attack("A20", "intents, outcomes, adoptions and databases made by hand", "open no other database"),
     Attack("A21", "malformed entries, signed by a keyholder", "named; nothing is taken from anybody"),
     Attack("A22", "entries of later versions, or no entries at all", "exit 4, and not a guess"),
+    Attack(
+        "A24", "a cache of scripts that lies about bytes or places", "fools `status` at most; nothing signed or run"
+    ),
 )
