@@ -97,7 +97,8 @@ class Checkout:
     def outlines(self, revisions: Iterable[str]) -> dict[str, Outline | None]:
         """By id, for showing; None for what is not here, or where `manifest` would raise. Unlike manifests, they may
         come from the cache."""
-        wanted = {id_: self.revisions[id_].path for id_ in revisions if id_ in self.revisions}
+        here = self.revisions
+        wanted = {id_: here[id_].path for id_ in revisions if id_ in here}
         return dict(zip(wanted, self._outlines.of(wanted.values()), strict=True))
 
     @cached_property

@@ -81,14 +81,15 @@ class _Rows:
     def kept(self, before: int, *, all_seen: bool) -> dict[str, list[Any]]:
         """What to store. before: of what was learned, files that were last changed before this time (ns).
 
-        all_seen: a file that nobody asked for is gone.
+        all_seen: a file that nobody asked for is gone. The very rows that are stored, where nothing is new.
         """
+        if not self.learned and self.rows.keys() == self.stored.keys() == (self.seen if all_seen else self.rows).keys():
+            return self.stored
         keys = self.seen if all_seen else self.rows
         rows = ((key, self.rows[key]) for key in keys if key in self.rows)
-        return {key: row for key, row in rows if key not in self.learned or max(row[0][1], row[0][3]) < before}
-
-    def differs(self, kept: dict[str, list[Any]]) -> bool:
-        return len(kept) != len(self.stored) or not self.learned.isdisjoint(kept)
+        found = {key: row for key, row in rows if key not in self.learned or max(row[0][1], row[0][3]) < before}
+        same = found.keys() == self.stored.keys() and self.learned.isdisjoint(found)
+        return self.stored if same else found
 
 
 class ScriptCache:
@@ -162,12 +163,11 @@ class ScriptCache:
         before = self._started - RACY_NS
         scripts = self._scripts.kept(before, all_seen=True)
         modules = self._modules.kept(before, all_seen=False)
-        if self._file is None or not (self._scripts.differs(scripts) or self._modules.differs(modules)):
+        if self._file is None or (scripts is self._scripts.stored and modules is self._modules.stored):
             return
-        modules = dict(list(modules.items())[-MOST_MODULES:])
-        cache_folder.write(
-            self._file, orjson.dumps({**self._name, "scripts": scripts, "modules": modules}), most=PROJECTS
-        )
+        newest = dict(list(modules.items())[-MOST_MODULES:])
+        body = orjson.dumps({**self._name, "scripts": scripts, "modules": newest})
+        cache_folder.write(self._file, body, most=PROJECTS)
 
 
 def _made_by() -> str:

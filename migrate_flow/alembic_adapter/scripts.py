@@ -114,11 +114,13 @@ def _listed(folder: str, recursive: bool) -> Iterator[tuple[str, ScriptError | N
             continue
         folders = [entry.path for entry in listed if entry.is_dir(follow_symlinks=False)]
         for entry in listed if not here.endswith("__pycache__") else ():
-            path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            name = os.path.basename(path)
+            path, name, linked = entry.path, entry.name, entry.is_symlink()
+            if linked:
+                path = os.path.realpath(path)
+                name = os.path.basename(path)
             if not name.endswith(".py") or name.startswith(("__init__", ".#")):
                 continue
-            if not (os.path.isdir(path) if entry.is_symlink() else entry.is_dir()):
+            if not (os.path.isdir(path) if linked else entry.is_dir()):
                 yield path, None
         todo += reversed(folders) if recursive else []
 
