@@ -131,34 +131,31 @@ class RevisionGraph:
         return tuple(id_ for id_ in self.order() if id_ in wanted)
 
     def labels(self, id_: str) -> tuple[str, ...]:
-        """The branch labels that Alembic shows for a revision."""
-        return tuple(sorted(label for label, members in self._branches.items() if id_ in members))
-
-    @cached_property
-    def _branches(self) -> dict[str, set[str]]:
-        """Label → members: the labelled revision, its descendants by down_revision, and, where these are one
-        unbranched line, what stands below it down to the next merge or branch point (``RevisionMap._add_branches``).
+        """The branch labels that Alembic shows for a revision (``RevisionMap._add_branches``): its own, those of what
+        it stands on by down_revision, and those that come down to it on an unbranched line.
         """
-        branches: dict[str, set[str]] = {}
-        for revision in self.revisions.values():
-            if revision.branch_labels:
-                members = {revision.id} | _reach([revision.id], self._up) | self._line_below(revision.id)
-                for label in revision.branch_labels:
-                    branches.setdefault(label, set()).update(members)
-        return branches
+        if id_ not in self.revisions:
+            return ()
+        sources = {id_} | _reach([id_], self._down) | self._same_tip(id_)
+        return tuple(sorted({label for source in sources for label in self.revisions[source].branch_labels}))
 
-    def _line_below(self, id_: str) -> set[str]:
-        tip, seen = id_, {id_}
-        while len(self._up[tip]) == 1 and self._up[tip][0] not in seen:
-            tip = self._up[tip][0]
+    def _same_tip(self, id_: str) -> set[str]:
+        """Where nothing branches or merges from here up to a tip: that tip, and all that lead to it alone."""
+        tip, seen = id_, set[str]()
+        while tip not in seen and len(self._children[tip]) <= 1 and len(self._down[tip]) <= 1:
             seen.add(tip)
-        line: set[str] = set()
-        if self._up[tip]:
-            return line
-        while tip not in line and len(self._children[tip]) <= 1 and len(self._down[tip]) <= 1:
-            line.add(tip)
-            tip = self._down[tip][0] if self._down[tip] else tip
-        return line
+            if not self._up[tip]:
+                break
+            tip = self._up[tip][0]
+        else:
+            return set()
+        found, todo = {tip}, [tip]
+        while todo:
+            for below in self._down[todo.pop()]:
+                if below not in found and len(self._up[below]) == 1:
+                    found.add(below)
+                    todo.append(below)
+        return found
 
     def resolve(self, rev: str) -> tuple[str, ...]:
         """The ids that an argument names, () for ``base``: an id, a prefix of 4 or more characters, ``head``,

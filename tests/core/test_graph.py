@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from types import ModuleType
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -266,3 +269,57 @@ def test_five_thousand_revisions_need_no_recursion() -> None:
     assert graph.pending(set(graph.order()[:4000]), graph.heads()) == graph.order()[4000:]
     assert graph.labels("r4999") == ("all",)
     assert graph.heads_after(graph.order()) == ("r4999",)
+
+
+def _line(count: int) -> list[Revision]:
+    return [rev(f"r{n:04}", *([f"r{n - 1:04}"] if n else [])) for n in range(count)]
+
+
+def _merge(count: int) -> list[Revision]:
+    merged = [rev(f"r{n:04}") for n in range(count)]
+    return [*merged, rev("tip", *(one.id for one in merged))]
+
+
+SHAPES: dict[str, Callable[[int], list[Revision]]] = {
+    "a line": _line,
+    "labels everywhere": lambda count: [replace(one, branch_labels=(f"l{one.id}",)) for one in _line(count)],
+    "heads": lambda count: [rev("root"), *(rev(f"r{n:04}", "root") for n in range(count))],
+    "one merge": _merge,
+    "depends on the one before": lambda count: [replace(one, depends_on=one.down_revision) for one in _line(count)],
+    "a cycle": lambda count: [rev(f"r{n:04}", f"r{(n - 1) % count:04}") for n in range(count)],
+}
+
+
+def _steps(revisions: list[Revision]) -> int:
+    """Lines of the graph's code that are run for everything that is asked of it."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal counted
+        if not frame.f_code.co_filename.endswith("core/graph.py"):
+            return None
+        counted += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        graph = RevisionGraph(revisions)
+        one = revisions[len(revisions) // 2].id
+        if not graph.cycles():
+            graph.pending((), graph.heads())
+        graph.heads(), graph.real_heads(), graph.bases(), graph.labels(one), graph.descendants([one])
+        graph.heads_after(graph.applied_from(graph.heads()))
+        for name in ("head", "heads", one, one[:4], "nothing", f"{one}@head"):
+            with suppress(ScriptError):
+                graph.resolve(name)
+    finally:
+        sys.settrace(before)
+    return counted
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_work_grows_with_the_history_and_no_faster(shape: Callable[[int], list[Revision]]) -> None:
+    small, large = _steps(shape(100)), _steps(shape(1000))
+    assert small > 100
+    assert large < 11 * small
