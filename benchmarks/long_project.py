@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ from migrate_flow.signing.sshsig import sign
 ADA, BOB, CARLA = (f"{name}@example.com" for name in ("ada", "bob", "carla"))
 PEOPLE = {ADA: "developer,policy-admin", BOB: "developer", CARLA: "backend-lead"}
 ENVIRONMENTS = ("dev", "staging", "production")
-MIGRATE_FLOW, ALEMBIC = ("migrate-flow",), ("alembic",)
+MIGRATE_FLOW, ALEMBIC = (sys.executable, "-m", "migrate_flow"), (sys.executable, "-m", "alembic")
 
 
 @dataclass

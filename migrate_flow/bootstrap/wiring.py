@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from migrate_flow.bootstrap.later import later
 from migrate_flow.bootstrap.project import checkout as checkout
 from migrate_flow.bootstrap.project import load_config as load_config
 from migrate_flow.bootstrap.project import runner as runner
-from migrate_flow.services.book import Book, know
+from migrate_flow.services.book import Appended, Book, know
 from migrate_flow.services.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,9 +80,12 @@ def open_ledger(config: Config) -> LedgerStore:
     return ledgers.open_ledger(config)
 
 
-def workspace(path: Path | None, wanted: str, *, asks: bool = True, only_shows: bool = False) -> Workspace:
+def workspace(
+    path: Path | None, wanted: str, *, asks: bool = True, reads: bool = False, only_shows: bool = False
+) -> Workspace:
     """Everything, wired. wanted: whose key signs, empty for the default. asks: somebody may be asked for a passphrase.
-    only_shows: see `checkout`. Raises ConfigError, LedgerError."""
+    reads: nothing will be signed, so what an earlier fold came to may be used. only_shows: nor judged, see `checkout`.
+    Raises ConfigError, LedgerError."""
     config = load_config(path)
     ring = KeyRing(config.root, asks=asks)
     scripts = checkout(config, only_shows=only_shows)
@@ -94,17 +98,8 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True, only_shows: 
         know(wired.history, found)
         return found
 
-    ledger, told = open_ledger(config), hooks(config)
-    book = Book(
-        ledger,
-        SshsigVerifier(),
-        signer,
-        now,
-        ledgers.local_heads(config.root, ledger.describe()),
-        ledger_id=config.ledger.id,
-        genesis=config.ledger.genesis,
-        appended=told.heard,
-    )
+    told = hooks(config)
+    book = _glance(config) if reads or only_shows else _book(config, signer, told.heard)
     wired = Workspace(
         config=config,
         book=book,
@@ -119,6 +114,26 @@ def workspace(path: Path | None, wanted: str, *, asks: bool = True, only_shows: 
         tell=told.run,
     )
     return wired
+
+
+def _book(config: Config, signer: Callable[[], Signer], heard: Appended) -> Book:
+    ledger = open_ledger(config)
+    heads, anchor = ledgers.local_heads(config.root, ledger.describe()), config.ledger
+    return Book(
+        ledger, SshsigVerifier(), signer, now, heads, ledger_id=anchor.id, genesis=anchor.genesis, appended=heard
+    )
+
+
+def _glance(config: Config) -> Book:
+    from migrate_flow import cache_folder
+    from migrate_flow.ledger.read_model import ReadModel
+    from migrate_flow.services.glance import Glance
+
+    ledger = open_ledger(config)
+    heads, anchor = ledgers.local_heads(config.root, ledger.describe()), config.ledger
+    place = f"{anchor.id} {ledger.describe()} {config.root.absolute()}"
+    model = ReadModel(cache_folder.path("ledgers"), place)
+    return Glance(ledger, SshsigVerifier(), now, heads, model, ledger_id=anchor.id, genesis=anchor.genesis)
 
 
 def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:

@@ -25,16 +25,21 @@ def options(ctx: typer.Context) -> Globals:
 
 
 def workspace(
-    ctx: typer.Context, actor: str = "", format_name: str = "table", *, only_shows: bool = False
+    ctx: typer.Context,
+    actor: str = "",
+    format_name: str = "table",
+    *,
+    reads: bool = False,
+    only_shows: bool = False,
 ) -> Workspace:
-    """The project here, wired. only_shows: the command neither signs nor judges. Raises ConfigError, LedgerError,
-    UsageError."""
+    """The project here, wired. reads: for a command that signs nothing. only_shows: nor judges anything. Raises
+    ConfigError, LedgerError, UsageError."""
     from migrate_flow.bootstrap import wiring
 
     check_format(format_name)
     given = options(ctx)
     person = (actor or given.actor).strip().lower()
-    space = wiring.workspace(given.config, person, asks=not given.no_input, only_shows=only_shows)
+    space = wiring.workspace(given.config, person, asks=not given.no_input, reads=reads, only_shows=only_shows)
     tell_at_the_end(ctx, space.tell)
     return space
 

@@ -18,7 +18,8 @@ def show(ctx: typer.Context, rev: Rev, actor: As = "", format_name: Format = "ta
     from migrate_flow.services.show import show as read
     from migrate_flow.views import showing
 
-    emit(ctx, showing.show(read(workspace(ctx, actor, format_name), rev)), format_name, output, paged=True)
+    found = read(workspace(ctx, actor, format_name, reads=True), rev)
+    emit(ctx, showing.show(found), format_name, output, paged=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def status(
     ctx: typer.Context,
     rev: Annotated[str, typer.Argument(metavar="[REV]", help="One revision; default: all.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also all the older ones that stand everywhere, in a long history.")
+    ] = False,
     actor: As = "",
     format_name: Format = "table",
     output: Output = None,
@@ -24,7 +27,9 @@ def status(
     from migrate_flow.services.status import status as read
     from migrate_flow.views import board
 
-    emit(ctx, board.status(read(workspace(ctx, actor, format_name, only_shows=True), rev)), format_name, output)
+    here = workspace(ctx, actor, format_name, only_shows=True)
+    found = read(here, rev, brief=format_name == "table", older=everything)
+    emit(ctx, board.status(found), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ These records are built up by `lifecycle.fold` and only read elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -231,7 +231,7 @@ class TargetRecord:
     not accepted since. guard: if any."""
 
     uuid: str
-    applications: dict[str, Application] = field(default_factory=dict)
+    applications: MutableMapping[str, Application] = field(default_factory=dict)
     heads: tuple[str, ...] | None = None
     version_table: Mapping[str, Any] | None = None
     attempt: Attempt | None = None
@@ -302,13 +302,13 @@ class History:
     charter: list[int] = field(default_factory=list)  # positions of what decides for all: policies, keys, targets
     succeeds: Succession | None = None
     claims: dict[str, set[str]] = field(default_factory=dict, repr=False)  # address -> whoever claimed it in a policy
-    revisions: dict[str, RevisionRecord] = field(default_factory=dict)
+    revisions: MutableMapping[str, RevisionRecord] = field(default_factory=dict)
     environments: dict[str, EnvironmentRecord] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)  # target -> environment
     files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
     hashes: Hashes = field(default_factory=Hashes, repr=False)
-    nonces: set[str] | Nonces = field(default_factory=set, repr=False)
+    nonces: MutableSet[str] | Nonces = field(default_factory=set, repr=False)
 
     @property
     def head(self) -> Head:
@@ -326,10 +326,9 @@ class History:
         return self.policies[-1].policy
 
     def keep(self, revision: str) -> RevisionRecord:
-        """The record to add to."""
-        record = self.revisions.get(revision)
-        if record is None:
-            record = self.revisions[revision] = RevisionRecord(revision, claims=self.claims)
+        """The record to add to. Put there also where it is there: what was kept of it is no longer all."""
+        record = self.revisions.get(revision) or RevisionRecord(revision, claims=self.claims)
+        self.revisions[revision] = record
         return record
 
     def record(self, revision: str) -> RevisionRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Iterator
 
 from migrate_flow.core.chain import ORIGIN
 
@@ -16,20 +17,38 @@ class Hashes:
     is no hash: those are kept as they are.
     """
 
-    __slots__ = ("_odd", "_packed")
+    __slots__ = ("_fetch", "_held", "_odd")
 
-    def __init__(self) -> None:
-        self._packed = bytearray(bytes.fromhex(ORIGIN))
+    def __init__(self, fetch: Callable[[], bytes] | None = None) -> None:
+        """fetch: what `packed` gave earlier; called when it is needed."""
+        self._fetch = fetch
+        self._held = None if fetch else bytearray(bytes.fromhex(ORIGIN))
         self._odd: dict[int, str] = {}
 
+    @property
+    def _packed(self) -> bytearray:
+        if self._held is None:
+            self._held = bytearray(self._fetch() if self._fetch else b"")
+        return self._held
+
+    @property
+    def odd(self) -> bool:
+        """Whether it holds what `packed` does not."""
+        return bool(self._odd)
+
+    def packed(self, start: int = 0) -> bytes:
+        """32 bytes a position, from this one on."""
+        return bytes(self._packed[start * _SIZE :])
+
     def __setitem__(self, seq: int, digest: str) -> None:
-        if seq * _SIZE == len(self._packed):
+        packed = self._packed
+        if seq * _SIZE == len(packed):
             try:
                 raw = bytes.fromhex(digest)
             except ValueError:
                 raw = b""
             if len(raw) == _SIZE and raw.hex() == digest:
-                self._packed += raw
+                packed += raw
                 self._odd.pop(seq, None)
                 return
         self._odd[seq] = digest
@@ -40,9 +59,9 @@ class Hashes:
     def get(self, seq: int, default: str | None = None) -> str | None:
         if self._odd and seq in self._odd:
             return self._odd[seq]
-        start = seq * _SIZE
-        if 0 <= start < len(self._packed):
-            return self._packed[start : start + _SIZE].hex()
+        packed, start = self._packed, seq * _SIZE
+        if 0 <= start < len(packed):
+            return packed[start : start + _SIZE].hex()
         return default
 
 
@@ -81,6 +100,11 @@ class Nonces:
             if 2 * self._used > len(self._places):
                 self._grow()
 
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self._packed), 16):
+            yield _spelled(self._packed[start : start + 16].hex())
+        yield from self._odd
+
     def _place(self, raw: bytes) -> int:
         """Where it is, or else goes: the first place from that of its hash on that is its own or free."""
         packed, places = self._packed, self._places
@@ -104,6 +128,8 @@ def _uuid(text: str) -> bytes:
         raw = bytes.fromhex(text.replace("-", ""))
     except ValueError:
         return b""
-    plain = raw.hex()
-    same = f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}" == text
-    return raw if same and len(raw) == 16 else b""
+    return raw if len(raw) == 16 and _spelled(raw.hex()) == text else b""
+
+
+def _spelled(plain: str) -> str:
+    return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from migrate_flow.core.chain import EMPTY, ORIGIN, Head, link
@@ -71,6 +71,17 @@ class Transaction(ABC):
             for row in self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch):
                 yield _plain(row)
 
+    def rows_where(self, equal: Mapping[str, str], kind: str, last: int) -> list[Row]:
+        """Those with these values in these columns and a kind that begins so, in order; the last so many, 0 for all."""
+        wanted = [f"{name} = {self.mark}" for name in equal if name in NAMES]
+        values: list[Any] = list(equal.values())
+        if kind:
+            wanted.append(f"substr(kind, 1, {len(kind)}) = {self.mark}")
+            values.append(kind)
+        where, limit = " AND ".join(wanted or ["1 = 1"]), f" LIMIT {int(last)}" if last else ""
+        rows = self.rows(f"SELECT {COLUMNS} FROM entry WHERE {where} ORDER BY seq DESC{limit}", values)
+        return [_plain(row) for row in reversed(rows)]
+
     def artifact(self, sha256: str) -> bytes | None:
         rows = self.rows(f"SELECT content FROM artifact WHERE sha256 = {self.mark}", (sha256,))
         return _bytes(rows[0][0]) if rows else None
@@ -130,6 +141,14 @@ def checked(row: Row, expected: int, prev: str, where: str) -> Entry:
         name = next(name for name, one, other in zip(NAMES[5:], row[5:], said, strict=True) if one != other)
         raise broken(where, f"entry {expected}: column {name} is not what the statement says")
     return entry
+
+
+def frame(digest: hashlib._Hash, row: Row) -> None:
+    """Take in every column of a row, so that no two rows look the same."""
+    seq, prev, stored, statement, signature, *projected = row
+    digest.update(repr((seq, prev, stored, len(statement), len(signature), projected)).encode())
+    digest.update(statement)
+    digest.update(signature.encode())
 
 
 def broken(where: str, problem: str) -> LedgerError:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS = 10_000
 POLL_S = 0.003
+SETTLED_NS = 2_000_000_000
 
 _NO_TEXT = "Could not decode to UTF-8"  # how the driver begins what it says of such a text
 _State = tuple[int, int, int, int] | None
@@ -85,6 +86,20 @@ class SqliteStore(LedgerStore):
         if not self._path.exists():
             raise LedgerError("there is no ledger yet", hint=schema.NONE_YET, where=self._where)
         return super().open()
+
+    def state(self) -> str:
+        """Of the file. Not where a journal lies beside it, which may hold what the file does not; and not for as long
+        as it was touched just now: another write may fall into the same tick of the clock by which files are dated."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ""
+        if any(self._path.with_name(self._path.name + end).exists() for end in ("-wal", "-journal")):
+            return ""
+        changed = max(found.st_mtime_ns, found.st_ctime_ns)
+        if abs(time.time_ns() - changed) < SETTLED_NS or os.name == "nt":  # Windows dates no change of a date
+            return ""
+        return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from migrate_flow.core.chain import EMPTY
 from migrate_flow.core.entry import Entry, project
 from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
-from migrate_flow.ledger.rows import Row, Transaction, broken, checked, digests
+from migrate_flow.ledger.rows import Row, Transaction, broken, checked, digests, frame
+from migrate_flow.services.marks import Mark, Rewritten
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -87,6 +89,10 @@ class LedgerStore(ABC):
     def clock_offset(self) -> timedelta:
         return timedelta()
 
+    def state(self) -> str:
+        """What can't stay the same where a byte of the storage changes; empty where nothing tells, or not yet."""
+        return ""
+
     # What a command does with it
 
     def describe(self) -> str:
@@ -104,10 +110,37 @@ class LedgerStore(ABC):
         with self.read() as transaction:
             yield from self._after(transaction, after, self._hash_at(transaction, after))
 
+    def entries_since(self, mark: Mark | None, done: Callable[[Mark], None]) -> Iterator[Entry]:
+        """As `MarkedLedger.entries_since`."""
+        state, head, rows = self.state(), mark.head if mark else EMPTY, hashlib.sha256()
+        with self.read() as transaction:
+            if mark and state and state == mark.state and transaction.head() == head:
+                done(mark)
+                return
+            position = 0
+            for position, row in enumerate(transaction.rows_after(0), start=1):
+                frame(rows, row)
+                if position > head.seq:
+                    entry = checked(row, position, head.hash, self._where)
+                    head = entry.head
+                    yield entry
+                elif position == head.seq and mark and not _same(rows, row, mark):
+                    raise Rewritten
+            if position < head.seq:
+                raise Rewritten
+        done(Mark(head, rows.hexdigest(), state if state == self.state() else ""))
+
     def at(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order, each checked against its own hash and statement."""
         with self.read() as transaction:
             return [checked(row, row[0], row[1], self._where) for row in transaction.rows_at(seqs)]
+
+    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[Entry]:
+        """The entries with these values in these columns and a kind that begins so, in order, each checked as by `at`.
+        last: the newest so many of them, 0 for all."""
+        with self.read() as transaction:
+            rows = transaction.rows_where(equal, kind, last)
+        return [checked(row, row[0], row[1], self._where) for row in rows]
 
     def append(
         self, statement: bytes, signature: str, artifacts: Iterable[bytes], *, seen: Head, recheck: Recheck
@@ -205,6 +238,11 @@ class LedgerStore(ABC):
         if found is None:
             raise broken(self._where, f"entry {seq} is gone")
         return found
+
+
+def _same(rows: hashlib._Hash, row: Row, mark: Mark) -> bool:
+    """Whether a row and all before it are those that were marked."""
+    return (row[0], row[2], rows.hexdigest()) == (mark.head.seq, mark.head.hash, mark.rows)
 
 
 def open_store(url: str, root: Path) -> LedgerStore:

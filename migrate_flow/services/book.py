@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from migrate_flow.core.entry import Draft, Entry, Kind, format_time, statement
@@ -30,6 +30,19 @@ Appended = Callable[[Entry], None]
 
 def _unheard(_entry: Entry) -> None:
     """Nobody asked to hear of it."""
+
+
+class Settled(NamedTuple):
+    """A revision that stands everywhere, with nothing left to do, as long as its manifest here (empty: it is not in
+    this checkout) is this one, and it is not earlier than since or as late as until (RFC 3339; empty: ever).
+    applied: how it stands, by environment. only: no entry ever spoke of other bytes of it."""
+
+    manifest: str
+    state: str
+    applied: Mapping[str, str]
+    since: str
+    until: str
+    only: bool
 
 
 def _fine(_history: History) -> None:
@@ -63,7 +76,7 @@ class Book:
         """The whole ledger, its chain checked. Raises LedgerError where it can't be trusted."""
         seen = self.heads.newest()  # before the ledger is read: others append, and note it, meanwhile
         try:
-            history = fold(self.ledger.entries(), self._verifier.key_of)
+            history = self._read()
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(
                 f"the ledger can't be understood: {error}",
@@ -80,7 +93,22 @@ class Book:
                 where=self.ledger.describe(),
             )
         self._compare(history, seen)
+        self._judged()
         return history
+
+    @property
+    def settled(self) -> Mapping[str, Settled]:
+        """Revisions known to have nothing left to do: nobody keeps them here."""
+        return {}
+
+    def settle(self, found: Mapping[str, Settled]) -> None:
+        """Remember them, where somebody keeps them."""
+
+    def _read(self) -> History:
+        return fold(self.ledger.entries(), self._verifier.key_of)
+
+    def _judged(self) -> None:
+        """The ledger is the one that it must be."""
 
     def _compare(self, history: History, here: SeenHead | None) -> None:
         """Raises LedgerError where the ledger does not go on from the newest head that was seen of it, in its place
@@ -113,11 +141,7 @@ class Book:
     def _take_in(self, history: History) -> None:
         (last,) = self.entries([history.head.seq]) or (None,)
         if last is None or last.hash != history.head.hash:
-            raise LedgerError(
-                f"the ledger can't be trusted: entry {history.head.seq} is not the one that was read a moment ago",
-                hint="migrate-flow ledger verify",
-                where=self.ledger.describe(),
-            )
+            raise self._another(history.head.seq)
         fold(self.ledger.entries(history.head.seq), self._verifier.key_of, history)
 
     @cached_property
@@ -153,6 +177,21 @@ class Book:
     def entries(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order."""
         return self.ledger.at(sorted(set(seqs)))
+
+    def as_read(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The same. Raises LedgerError where one is not what the history was made from."""
+        found = list(entries)
+        for entry in found:
+            if entry.hash != self.history.hashes.get(entry.seq):
+                raise self._another(entry.seq)
+        return found
+
+    def _another(self, seq: int) -> LedgerError:
+        return LedgerError(
+            f"the ledger can't be trusted: entry {seq} is not the one that was read a moment ago",
+            hint="migrate-flow ledger verify",
+            where=self.ledger.describe(),
+        )
 
     def signature_problems(self, seqs: Sequence[int]) -> tuple[str, ...]:
         """What is wrong with the signatures at these positions, in sentences. Each is verified once a process: an
@@ -258,7 +297,7 @@ def unlike(history: History, seen: SeenHead) -> str:
     noted = f"this machine saw entry {seen.head.seq} as sha256:{seen.head.hash[:12]}…"
     if seen.head.seq > history.head.seq:
         return f"{noted}, and now it ends with entry {history.head.seq}: it was restored from a backup, or cut off"
-    here = history.hashes.get(seen.head.seq) or ""
+    here = history.hash if seen.head.seq == history.seq else history.hashes.get(seen.head.seq) or ""
     if here != seen.head.hash:
         return f"{noted}, and now it is sha256:{here[:12]}…: it was edited, forked or restored"
     return ""

@@ -15,7 +15,7 @@ from migrate_flow.core.entry import Kind
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
-    from migrate_flow.core.history import Attestation, RevisionRecord
+    from migrate_flow.core.history import Attestation, History, RevisionRecord
     from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision
     from migrate_flow.services.workspace import Workspace
@@ -156,11 +156,16 @@ class Changes:
 
     def _edited(self, revision: str) -> bool:
         """Whether its bytes were ever others; notes from which position on they are as now."""
-        heard = self._heard(revision)
-        now = self._manifest(revision) if heard else None
-        unlike = [n for n, (_seq, manifest) in enumerate(heard) if now is not None and manifest != now.digest]
+        settled = self.workspace.book.settled.get(revision)
+        if settled is not None and settled.only:  # by far the most, for which no record need be read
+            here = self._manifest(revision)
+            if here is None or here.digest == settled.manifest:
+                return False
+        told = self._heard(revision)
+        now = self._manifest(revision) if told else None
+        unlike = [n for n, (_seq, manifest) in enumerate(told) if now is not None and manifest != now.digest]
         if unlike:
-            later = heard[unlike[-1] + 1 :]
+            later = told[unlike[-1] + 1 :]
             self._unlike_until[revision] = later[0][0] if later else float("inf")
         return bool(unlike)
 
@@ -168,18 +173,7 @@ class Changes:
         """(position, manifest) of everything in the ledger that tells of its bytes, in order."""
         if revision in self._known:
             return self._known[revision]
-        history, record = self.workspace.history, self.workspace.history.record(revision)
-        # What a check was made of may be another branch's bytes: it changes nothing.
-        said = [
-            item
-            for item in record.everything()
-            if item.was_valid and item.kind != Kind.CHECKED and not _from_template(item)
-        ]
-        environments = history.environments.values()
-        targets = (target for environment in environments for target in environment.targets.values())
-        ran = [target.applications[revision] for target in targets if revision in target.applications]
-        heard = [(item.seq, item.manifest) for item in said] + [(item.seq, item.manifest) for item in ran]
-        self._known[revision] = sorted((seq, manifest) for seq, manifest in heard if manifest)
+        self._known[revision] = heard(self.workspace.history, self.workspace.history.record(revision))
         return self._known[revision]
 
     def _policy(self, said: Attestation) -> list[str]:
@@ -189,6 +183,20 @@ class Changes:
         if then == now.number:
             return []
         return [f"policy {now.number} by {now.by} is in force (entry {now.seq}), it was policy {then}"]
+
+
+def heard(history: History, record: RevisionRecord) -> list[tuple[int, str]]:
+    """(position, manifest) of everything in the ledger that tells of a revision's bytes, in order."""
+    # What a check was made of may be another branch's bytes: it changes nothing.
+    said = [
+        item
+        for item in record.everything()
+        if item.was_valid and item.kind != Kind.CHECKED and not _from_template(item)
+    ]
+    targets = (target for environment in history.environments.values() for target in environment.targets.values())
+    ran = [target.applications[record.id] for target in targets if record.id in target.applications]
+    told = [(item.seq, item.manifest) for item in said] + [(item.seq, item.manifest) for item in ran]
+    return sorted((seq, manifest) for seq, manifest in told if manifest)
 
 
 def changed_since(workspace: Workspace, revision: str) -> tuple[str, ...]:

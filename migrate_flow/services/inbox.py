@@ -45,8 +45,9 @@ def inbox(workspace: Workspace) -> Inbox:
     if not workspace.able([person]):
         what = "your keys are revoked, so nobody waits for you: make another one, and let a policy-admin record it"
         return Inbox(person, (Waiting("", "", what, f"migrate-flow keys new {person}"),))
-    board = status(workspace)
-    found = [item for row in board.rows for item in _for_person(workspace, row, person)]
+    board = status(workspace, brief=True, older=False)
+    rows = [row for row in board.rows if isinstance(row, Row)]  # what is settled waits for nobody
+    found = [item for row in rows for item in _for_person(workspace, row, person)]
     for name, environment in workspace.history.environments.items():
         for _target, attempt in environment.open_attempts():
             what = f"the attempt of {attempt.by} in {name} has no outcome"

@@ -28,12 +28,8 @@ def log(workspace: Workspace, wanted: Filter) -> list[Entry]:
     revision = resolve_one(workspace, wanted.revision) if wanted.revision else ""
     if wanted.environment:
         workspace.rules(wanted.environment)
-    found = [
-        entry
-        for entry in workspace.book.ledger.entries()
-        if (not revision or entry.revision == revision)
-        and (not wanted.environment or entry.environment == wanted.environment)
-        and (not wanted.person or entry.actor == wanted.person)
-        and (not wanted.kind or entry.kind.startswith(wanted.kind))
-    ]
-    return found[-wanted.last :] if wanted.last else found
+    history = workspace.history  # for it every row was checked, also the columns that are asked for here
+    equal = {"revision": revision, "environment": wanted.environment, "actor": wanted.person}
+    asked = {name: value for name, value in equal.items() if value}
+    found = workspace.book.ledger.where(asked, wanted.kind, wanted.last)
+    return workspace.book.as_read(entry for entry in found if entry.seq <= history.seq)

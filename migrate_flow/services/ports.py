@@ -33,6 +33,8 @@ class Ledger(Protocol):
 
     def at(self, seqs: Sequence[int]) -> list[Entry]: ...
 
+    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[Entry]: ...
+
     def append(
         self,
         statement: bytes,

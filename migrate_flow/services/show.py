@@ -76,15 +76,10 @@ def show(workspace: Workspace, text: str) -> Shown:
 
 def _changed(workspace: Workspace, row: Row) -> dict[str, tuple[Difference, ...] | str]:
     """What each application did to the schema: from the snapshots before and after it."""
-    found: dict[str, tuple[Difference, ...] | str] = {}
-    for name, application in row.applied.items():
-        if application is not None and application.attempt and application.stands:
-            before, after = (
-                workspace.book.entries([seq])[0].predicate.get("schema", {})
-                for seq in (application.stored, application.seq)
-            )
-            found[name] = between(workspace, before, after)
-    return found
+    ran = {name: found for name, found in row.applied.items() if found and found.attempt and found.stands}
+    entries = workspace.book.entries([seq for found in ran.values() for seq in (found.stored, found.seq)])
+    schemas = {entry.seq: entry.predicate.get("schema", {}) for entry in entries}
+    return {name: between(workspace, schemas[found.stored], schemas[found.seq]) for name, found in ran.items()}
 
 
 def _notices(workspace: Workspace, row: Row, manifest: Manifest | None) -> tuple[str, ...]:

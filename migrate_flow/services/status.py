@@ -7,15 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
 from migrate_flow.core.policy import Level
 from migrate_flow.core.standing import Standing, State
+from migrate_flow.services.changes import heard
 from migrate_flow.services.content import resolve_one, standing_of
 from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
+from migrate_flow.services.settled import Brief, holds, listed
+from migrate_flow.services.settled import settled as settled_as
 
 if TYPE_CHECKING:
     from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, ScriptProblem
+    from migrate_flow.services.book import Settled
     from migrate_flow.services.workspace import Workspace
 
 
@@ -40,7 +45,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Oldest first. policy_differs: what to know about the file's policy, empty if it is in force."""
+    """Oldest first. older: how many more stand everywhere with nothing left to do. policy_differs: what to know about
+    the file's policy, empty if it is in force."""
 
     ledger: str
     entries: int
@@ -48,18 +54,25 @@ class Board:
     project: str
     policy: PolicyVersion
     environments: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Row | Brief, ...]
+    older: int
     problems: tuple[ScriptProblem, ...]
     attempts: tuple[OpenAttempt, ...]
     policy_notice: str
     actor: str
 
 
-def status(workspace: Workspace, text: str = "") -> Board:
-    """One row, or (without REV) all. Raises ScriptError for an unknown REV, LedgerError."""
+def status(workspace: Workspace, text: str = "", *, brief: bool = False, older: bool = True) -> Board:
+    """One row, or (without REV) all. brief: those that are settled need not be whole. older: also all of a long history
+    are wanted. Raises ScriptError for an unknown REV, LedgerError."""
     history = workspace.history
     chosen = [resolve_one(workspace, text)] if text else _everything(workspace)
     here = workspace.scripts.outlines(chosen)
+    if text or not brief:
+        rows: list[Row | Brief] = [row_of(workspace, revision, here.get(revision)) for revision in chosen]
+        hidden = 0
+    else:
+        rows, hidden = _summed_up(workspace, chosen, here, older=older)
     return Board(
         ledger=history.ledger,
         entries=history.head.seq,
@@ -67,7 +80,8 @@ def status(workspace: Workspace, text: str = "") -> Board:
         project=history.project,
         policy=history.policies[-1],
         environments=tuple(workspace.policy.environments),
-        rows=tuple(row_of(workspace, revision, here.get(revision)) for revision in chosen),
+        rows=tuple(rows),
+        older=hidden,
         problems=workspace.scripts.problems,
         attempts=open_attempts(workspace),
         policy_notice=_policy_notice(workspace),
@@ -79,6 +93,46 @@ def _everything(workspace: Workspace) -> list[str]:
     order = list(workspace.scripts.graph.order())
     gone = [revision for revision in workspace.history.revisions if revision not in workspace.scripts.revisions]
     return [*gone, *order]
+
+
+def _summed_up(
+    workspace: Workspace, chosen: list[str], here: Mapping[str, Outline | None], *, older: bool
+) -> tuple[list[Row | Brief], int]:
+    """Whole rows of what is not settled, and how many settled ones are left out."""
+    known, found, rows = workspace.book.settled, {}, {}
+    now = format_time(workspace.book.latest())
+    for revision in chosen:
+        manifest = here.get(revision)
+        settled = known.get(revision)
+        if settled is None or not holds(settled, manifest.digest if manifest else "", now):
+            row = row_of(workspace, revision, manifest)
+            settled = _settled(workspace, row, manifest, now)
+            if settled is None:
+                rows[revision] = row
+                continue
+        found[revision] = settled
+    workspace.book.settle(found)
+    shown = found.keys() if older else listed(list(found))
+    return (
+        [rows.get(rev) or _brief(workspace, rev, found[rev]) for rev in chosen if rev in rows or rev in shown],
+        len(found) - len(shown),
+    )
+
+
+def _settled(workspace: Workspace, row: Row, manifest: Outline | None, now: str) -> Settled | None:
+    if row.next or row.in_tree != (manifest is not None):
+        return None
+    applied = {name: known.state if known else None for name, known in row.applied.items()}
+    told = {manifest for _seq, manifest in heard(workspace.history, workspace.history.record(row.revision))}
+    return settled_as(row.standing, applied, workspace.policy, now, told, in_tree=row.in_tree)
+
+
+def _brief(workspace: Workspace, revision: str, known: Settled) -> Brief:
+    found = workspace.scripts.revisions.get(revision)
+    stored = None if found else workspace.history.record(revision).last_content()
+    message = found.message if found else stored.fields.get("message", "") if stored else ""
+    applied = {name: Applied(state) for name, state in known.applied.items()}
+    return Brief(revision, message, found is not None, State(known.state), applied)
 
 
 def row_of(workspace: Workspace, revision: str, manifest: Manifest | Outline | None) -> Row:

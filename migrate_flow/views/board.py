@@ -9,6 +9,7 @@ from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.core.text import shortened
+from migrate_flow.services.settled import Brief
 from migrate_flow.views import attempts
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def status(board: Board) -> Document:
     data = {
         "ledger": {"id": board.ledger, "entries": board.entries, "head": board.head},
         "environments": list(board.environments),
-        "migrations": [migration(row) for row in board.rows],
+        "migrations": [migration(row) for row in board.rows if isinstance(row, Row)],  # a board for this is whole
         "attempts": [attempts.values(item) for item in board.attempts],
         "problems": [{"path": p.path, "line": p.line, "problem": p.problem, "hint": p.hint} for p in board.problems],
     }
@@ -81,17 +82,22 @@ def _reviews(standing: Standing) -> list[dict[str, Any]]:
 
 
 def _status_blocks(board: Board) -> list[Block]:
-    blocks: list[Block] = [Heading(f"{board.project}: {_count(len(board.rows), 'migration')}"), Line("")]
+    total = len(board.rows) + board.older
+    blocks: list[Block] = [Heading(f"{board.project}: {_count(total, 'migration')}"), Line("")]
     if board.rows:
         columns = ("REVISION", "MESSAGE", "STATE", *board.environments)
         blocks.append(Table(columns, tuple(_row(row, board.environments) for row in board.rows), flexible=1))
     else:
         blocks.append(Line('No migration yet: migrate-flow new -m "what changes"'))
-    nexts = [row for row in board.rows if row.next][:5]
+    if board.older:
+        text = f"… and {board.older:,} older ones that stand everywhere: migrate-flow status --all"
+        blocks.append(Line(text, Tone.FAINT))
+    whole = [row for row in board.rows if isinstance(row, Row)]
+    nexts = [row for row in whole if row.next][:5]
     if nexts:
         blocks += [Line(""), Line("next:", Tone.STRONG)]
         blocks += [Line(row.next, indent=1) for row in nexts]
-    for row in board.rows:
+    for row in whole:
         if row.standing.stale:
             blocks.append(Line(f"! {row.revision} is stale: {row.standing.stale}", Tone.WARN))
     for item in board.attempts:
@@ -104,25 +110,28 @@ def _status_blocks(board: Board) -> list[Block]:
     return blocks
 
 
-def _row(row: Row, environments: tuple[str, ...]) -> tuple[Cell, ...]:
-    state = row.standing.state.value + (" (stale)" if row.standing.stale else "")
-    tone = Tone.WARN if row.standing.stale else STATE_TONES.get(row.standing.state, Tone.PLAIN)
+def _row(row: Row | Brief, environments: tuple[str, ...]) -> tuple[Cell, ...]:
+    if isinstance(row, Brief):
+        state, stale, applied = row.state, False, {**row.applied}
+    else:
+        state, stale = row.standing.state, bool(row.standing.stale)
+        applied = {name: found.state for name, found in row.applied.items() if found is not None}
+    tone = Tone.WARN if stale else STATE_TONES.get(state, Tone.PLAIN)
     message = shortened(row.message or "-", _LONGEST_MESSAGE) + ("" if row.in_tree else " (not in this checkout)")
     return (
         Cell(row.revision, Tone.STRONG),
         Cell(message),
-        Cell(state, tone),
-        *(applied_cell(row.applied.get(name)) for name in environments),
+        Cell(state.value + (" (stale)" if stale else ""), tone),
+        *(applied_cell(applied.get(name)) for name in environments),
     )
 
 
-def applied_cell(found: Application | None) -> Cell:
-    if found is None:
+def applied_cell(state: Applied | None) -> Cell:
+    if state is None:
         return Cell("-", Tone.FAINT)
-    if found.state is Applied.APPLIED:
+    if state is Applied.APPLIED:
         return Cell("applied", Tone.GOOD)
-    tone = Tone.FAINT if found.state in STANDING_STATES else Tone.BAD
-    return Cell(found.state.value, tone)
+    return Cell(state.value, Tone.FAINT if state in STANDING_STATES else Tone.BAD)
 
 
 def _count(number: int, noun: str) -> str:

@@ -214,6 +214,6 @@ def _application_lines(applied: Mapping[str, Application | None]) -> list[Block]
         if item is None:
             found.append(Line(f"{name}: not applied", Tone.FAINT, 1))
         else:
-            cell = applied_cell(item)
+            cell = applied_cell(item.state)
             found.append(Line(f"{name}: {cell.text} {item.at:%Y-%m-%d %H:%M} UTC by {item.by}", cell.tone, 1))
     return found

@@ -75,6 +75,7 @@ def test_nonces_are_those_that_were_added_in_their_very_spelling(added: list[str
         assert before in packed
     for text in (*added, *map(str.upper, added), *others):
         assert (text in packed) is (text in plain)
+    assert sorted(packed) == sorted(plain)
 
 
 def test_what_is_added_between_question_and_answer_takes_nobodys_place() -> None:

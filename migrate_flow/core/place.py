@@ -1,0 +1,33 @@
+"""What an entry said of a revision's place when it ran, read from the ledger only if somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from migrate_flow.core.entry import Entry, Kind
+
+
+class Place(Mapping[str, Any]):
+    """fetch: the entry at a position. stored: that of the intent, or of the adoption. Raises what fetch raises."""
+
+    def __init__(self, fetch: Callable[[int], Entry], stored: int, revision: str) -> None:
+        self._fetch, self._stored, self._revision = fetch, stored, revision
+
+    @cached_property
+    def _fields(self) -> Mapping[str, Any]:
+        entry = self._fetch(self._stored)
+        if entry.kind != Kind.TARGET_ADOPTED:
+            return entry.predicate
+        found: list[dict[str, Any]] = entry.predicate["revisions"]
+        return next(item for item in reversed(found) if item["revision"] == self._revision)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._fields[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
