@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import rehearse
+from benchmarks import long_project, rehearse
 from benchmarks.inputs import alembic_project, history
 from benchmarks.measure import STATE, CommandFailed, Contender, Result, Workspace, compare
 from benchmarks.peers import ours
@@ -95,6 +95,14 @@ def _status(count: int, bench: Bench, case: str) -> Iterator[Result]:
     yield _readers(bench, case, folder, ["migrate-flow", "status"], ["alembic", "current"])
 
 
+def _long_status(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """The board of a history that was reviewed, approved and applied in three environments, ten entries a revision."""
+    folder = bench.space.folder / case / "project"
+    folder.mkdir(parents=True)
+    long_project.build(folder, count, bench.space.environ)
+    yield _readers(bench, case, folder, ["migrate-flow", "status"], ["alembic", "current"])
+
+
 def _rehearse_all(count: int, bench: Bench, case: str) -> Iterator[Result]:
     """Up, down and up again of every revision, the whole command, against plain Alembic in one process."""
     template = bench.space.folder / case / "template"
@@ -163,6 +171,9 @@ def cases(short: bool) -> list[Case]:
         made.append(Case(f"one-of-{count}", f"1 pending of {count}, SQLite", 7, partial(_one_pending, count)))
     for count in (100,) if short else (100, 1000):
         made.append(Case(f"status-{count}", f"status at {count}, SQLite", 7, partial(_status, count)))
+    for count in (100,) if short else (100, 1000, 5000):
+        title = f"status at {count}, all of it in production"
+        made.append(Case(f"long-status-{count}", title, 7, partial(_long_status, count)))
     many = 30 if short else 200
     made.append(Case(f"rehearse-{many}", f"{many} rehearsed, SQLite", 3, partial(_rehearse_all, many)))
     for option in ("version", "help"):

@@ -68,6 +68,7 @@ def workspace(search: Sequence[Path]) -> Iterator[Workspace]:
         environ = {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1"}
         environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
         environ["XDG_STATE_HOME"] = str(folder / STATE)
+        environ["XDG_CACHE_HOME"] = str(folder / "cache")
         yield Workspace(folder, environ | {name: os.environ[name] for name in KEPT if name in os.environ})
 
 

@@ -178,7 +178,7 @@ class Application:
     """The latest word on one revision in one target.
 
     stored: position of the entry that holds the bytes that ran. place: its fields down_revision, depends_on,
-    branch_labels and message, as they were then.
+    branch_labels, message, modules and environment_digests (of an adoption: also files), as they were then.
     """
 
     revision: str

@@ -1,4 +1,4 @@
-"""What an entry said of a revision's place when it ran, read from the ledger only if somebody asks."""
+"""What an entry said of a revision's place when it ran."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Any
 
 from migrate_flow.core.entry import Entry, Kind
 
+_ASKED = ("down_revision", "depends_on", "branch_labels", "message", "modules", "environment_digests")
+
+
+def place_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of an intent's fields anybody asks for later: a long history holds thousands of them."""
+    return {name: fields[name] for name in _ASKED if name in fields}
+
 
 class Place(Mapping[str, Any]):
-    """fetch: the entry at a position. stored: that of the intent, or of the adoption. Raises what fetch raises."""
+    """Read from the ledger only if somebody asks. fetch: the entry at a position. stored: that of the intent, or of the
+    adoption. Raises what fetch raises."""
 
     def __init__(self, fetch: Callable[[int], Entry], stored: int, revision: str) -> None:
         self._fetch, self._stored, self._revision = fetch, stored, revision
@@ -19,7 +27,7 @@ class Place(Mapping[str, Any]):
     def _fields(self) -> Mapping[str, Any]:
         entry = self._fetch(self._stored)
         if entry.kind != Kind.TARGET_ADOPTED:
-            return entry.predicate
+            return place_of(entry.predicate)
         found: list[dict[str, Any]] = entry.predicate["revisions"]
         return next(item for item in reversed(found) if item["revision"] == self._revision)
 

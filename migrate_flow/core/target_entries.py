@@ -19,6 +19,7 @@ from migrate_flow.core.history import (
     RevisionRecord,
     TargetRecord,
 )
+from migrate_flow.core.place import place_of
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
 from migrate_flow.core.schema_entries import environment_of, leave, recorded_schema
 from migrate_flow.core.standing import progress
@@ -132,7 +133,7 @@ def _attempt(history: History, said: Attestation, before: Application | None, ea
         at=said.at,
         operator=fields.get("operator", {}),
         before=earlier.before if earlier else before,
-        place=_NOWHERE if history.lean else fields,
+        place=_NOWHERE if history.lean else place_of(fields),
         resumes=earlier,
     )
 

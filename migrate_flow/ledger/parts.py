@@ -66,18 +66,25 @@ def _close(files: list[BinaryIO]) -> None:
 
 
 class NewPart:
-    """number: its place among the parts."""
+    """Written as it grows. number: its place among the parts. Raises OSError, TypeError for what is no JSON."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.content = bytearray()
+    def __init__(self, folder: Path, number: int) -> None:
+        _make_own(folder)
+        self.name, self._number, self._length = f"{secrets.token_hex(8)}.part", number, 0
+        self._file = _create(folder / self.name)
 
     def add(self, content: bytes) -> Ref:
-        self.content += content
-        return [self._number, len(self.content) - len(content), len(content), zlib.crc32(content)]
+        self._length += len(content)
+        if self._length > MOST_BYTES:
+            raise Damaged
+        self._file.write(content)
+        return [self._number, self._length - len(content), len(content), zlib.crc32(content)]
 
     def add_value(self, value: Any) -> Ref:
         return self.add(orjson.dumps(value))
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -95,22 +102,15 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def write(folder: Path, index: Mapping[str, Any], part: NewPart) -> None:
-    """index: its last part is this one, if that holds anything. Raises OSError, TypeError for what is no JSON."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _require_own(folder)
-    names: list[str] = index["parts"]
+def write_index(folder: Path, index: Mapping[str, Any]) -> None:
+    """Raises OSError, TypeError for what is no JSON."""
+    _make_own(folder)
     content = orjson.dumps(index)
-    if part.content:
-        _write_new(folder / names[-1], part.content)
     fresh = folder / f"{secrets.token_hex(8)}.new"
-    _write_new(fresh, b"%08x\n%s" % (zlib.crc32(content), content))
+    with _create(fresh) as file:
+        file.write(b"%08x\n%s" % (zlib.crc32(content), content))
     fresh.replace(folder / INDEX)
-    _clear(folder, {INDEX, *names})
-
-
-def name_part() -> str:
-    return f"{secrets.token_hex(8)}.part"
+    _clear(folder, {INDEX, *index["parts"]})
 
 
 def forget(folder: Path) -> None:
@@ -118,9 +118,13 @@ def forget(folder: Path) -> None:
         (folder / INDEX).unlink()
 
 
-def _write_new(path: Path, content: bytes | bytearray) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+def _create(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _make_own(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_own(folder)
 
 
 def _require_own(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,7 @@ from migrate_flow.services.marks import Mark
 
 RECENT = 64  # records that are held, of those that nobody added to
 _VERSION = f"{FORMAT} {__version__}"
+_Keep = Callable[[Ref], Ref]
 _NOTHING: dict[str, Any] = {"parts": [], "records": {}, "targets": [], "hashes": [], "nonces": []}
 _UNUSABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, Damaged)
 
@@ -91,10 +92,6 @@ class ReadModel:
         grown = self._records is not None and history.revisions is self._records
         if history.hashes.odd or (grown and self._damaged):
             return
-        before: dict[str, Any] = (
-            known if grown else {"parts": [], "records": {}, "hashes": [], "nonces": [], "targets": []}
-        )
-        new = NewPart(len(before["parts"]))
         index: dict[str, Any] = {
             "version": _VERSION,
             "mark": [kept.mark.head.seq, kept.mark.head.hash, kept.mark.rows, kept.mark.state],
@@ -103,32 +100,42 @@ class ReadModel:
         if grown and history.seq == known["outline"]["seq"]:
             index = {**known, **index}
         else:
-            index["outline"] = freeze_outline(history)
-            index["records"] = self._add_records(history, before["records"], new)
-            index["targets"] = self._add_targets(history, before["targets"], new)
-            start = before["outline"]["seq"] + 1 if grown else 0
-            index["hashes"] = [*before["hashes"], new.add(history.hashes.packed(start))]
-            added = history.nonces.added if isinstance(history.nonces, Known) else sorted(history.nonces)
-            index["nonces"] = [*before["nonces"], new.add_value(added)]
-            index["parts"] = before["parts"]
-            if len(before["parts"]) >= parts.MOST_PARTS and self._parts is not None:
-                new = _joined(index, self._parts, new)
-            index["parts"] = [*index["parts"], parts.name_part()]
-        if len(new.content) <= parts.MOST_BYTES:
-            parts.write(self._folder, index, new)
+            index |= self._added(history, known if grown else _NOTHING)
+        parts.write_index(self._folder, index)
 
-    def _add_records(self, history: History, before: dict[str, Ref], new: NewPart) -> dict[str, Ref]:
+    def _added(self, history: History, before: dict[str, Any]) -> dict[str, Any]:
+        """What the index says of the history. What is new since, or all of it where there are many parts, is written to
+        a new one."""
+        old = self._parts if len(before["parts"]) >= parts.MOST_PARTS else None
+        names = [] if old else before["parts"]
+        with closing(NewPart(self._folder, len(names))) as new:
+
+            def kept(ref: Ref) -> Ref:
+                return new.add(old.read(ref)) if old else ref
+
+            start = before["outline"]["seq"] + 1 if before["parts"] else 0
+            nonces = history.nonces.added if isinstance(history.nonces, Known) else sorted(history.nonces)
+            return {
+                "outline": freeze_outline(history),
+                "records": self._records_of(history, before["records"], new, kept),
+                "targets": self._targets_of(history, before["targets"], new, kept),
+                "hashes": [*map(kept, before["hashes"]), new.add(history.hashes.packed(start))],
+                "nonces": [*map(kept, before["nonces"]), new.add_value(nonces)],
+                "parts": [*names, new.name],
+            }
+
+    def _records_of(self, history: History, before: dict[str, Ref], new: NewPart, kept: _Keep) -> dict[str, Ref]:
         records = history.revisions
         fresh = records.put if isinstance(records, Drawers) else records
         return {
-            revision: new.add_value(freeze_record(fresh[revision])) if revision in fresh else before[revision]
+            revision: new.add_value(freeze_record(fresh[revision])) if revision in fresh else kept(before[revision])
             for revision in records
         }
 
-    def _add_targets(self, history: History, before: list[list[Any]], new: NewPart) -> list[list[Any]]:
+    def _targets_of(self, history: History, before: list[list[Any]], new: NewPart, kept: _Keep) -> list[list[Any]]:
         refs = {(name, retired, uuid): ref for name, retired, uuid, ref in before}
         return [
-            [*address, refs[address] if self._untouched(address, held) else new.add_value(_rows(held))]
+            [*address, kept(refs[address]) if self._untouched(address, held) else new.add_value(_rows(held))]
             for address, held in ((address, target.applications) for address, target in targets_of(history).items())
         ]
 
@@ -213,19 +220,3 @@ def _rows(applications: Any) -> list[list[Any]]:
         return [freeze_application(found) for found in applications.values()]
     found = (applications.put.get(key) or applications.row(key) for key in applications)
     return [freeze_application(one) if isinstance(one, Application) else one for one in found]
-
-
-def _joined(index: dict[str, Any], old: Parts, new: NewPart) -> NewPart:
-    """One part instead of many, without what nothing names any more. Changes the index."""
-    joined, last = NewPart(0), len(old.names)
-
-    def moved(ref: Ref) -> Ref:
-        number, offset, length, _checksum = ref
-        return joined.add(bytes(new.content[offset : offset + length]) if number == last else old.read(ref))
-
-    index["records"] = {revision: moved(ref) for revision, ref in index["records"].items()}
-    index["targets"] = [[*address, moved(ref)] for *address, ref in index["targets"]]
-    for name in ("hashes", "nonces"):
-        index[name] = [moved(ref) for ref in index[name]]
-    index["parts"] = []
-    return joined

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +32,18 @@ Appended = Callable[[Entry], None]
 
 def _unheard(_entry: Entry) -> None:
     """Nobody asked to hear of it."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage in what a fold piles up: there is none, and looking takes a quarter of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Settled(NamedTuple):
@@ -105,7 +119,8 @@ class Book:
         """Remember them, where somebody keeps them."""
 
     def _read(self) -> History:
-        return fold(self.ledger.entries(), self._verifier.key_of)
+        with uncollected():
+            return fold(self.ledger.entries(), self._verifier.key_of)
 
     def _judged(self) -> None:
         """The ledger is the one that it must be."""

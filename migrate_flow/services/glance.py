@@ -15,7 +15,7 @@ from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import add, fold
-from migrate_flow.services.book import Book, Settled
+from migrate_flow.services.book import Book, Settled, uncollected
 from migrate_flow.services.marks import Mark, MarkedLedger, Rewritten
 
 if TYPE_CHECKING:
@@ -66,17 +66,27 @@ class Glance(Book):
     @property
     def settled(self) -> Mapping[str, Settled]:
         """As far as it was found out earlier; whether it still holds is for the reader to see."""
-        return self._kept.settled if self._kept else {}
+        return self._kept.settled if self._kept and self._is_all(self._kept) else {}
 
     def settle(self, found: Mapping[str, Settled]) -> None:
-        if self._kept is not None and self._kept.settled != found:
-            self._kept.settled = dict(found)
-            self._save()
+        kept = self._kept
+        if kept is not None and self._is_all(kept) and kept.settled != found:
+            kept.settled = dict(found)
+            self._save(kept)
+
+    @staticmethod
+    def _is_all(kept: Kept) -> bool:
+        """Whether nothing was folded since that others appended meanwhile."""
+        return kept.history.head == kept.mark.head
 
     def append_signed(self, *_signed: object, **_how: object) -> NoReturn:
         _signs_nothing()
 
     def _read(self) -> History:
+        with uncollected():
+            return self._recall()
+
+    def _recall(self) -> History:
         kept = self._model.load(self._entry, self._afresh)
         if kept is not None:
             self._saved = kept.mark
@@ -102,14 +112,13 @@ class Glance(Book):
         return history
 
     def _judged(self) -> None:
-        if self._kept is not None and self._kept.mark != self._saved:
-            self._save()
-
-    def _save(self) -> None:
         kept = self._kept
-        if kept is not None and kept.history.head == kept.mark.head:  # not where others appended meanwhile
-            self._model.save(kept)
-            self._saved = kept.mark
+        if kept is not None and self._is_all(kept) and kept.mark != self._saved:
+            self._save(kept)
+
+    def _save(self, kept: Kept) -> None:
+        self._model.save(kept)
+        self._saved = kept.mark
 
     def _entry(self, seq: int) -> Entry:
         found = self.as_read(self.ledger.at([seq]))

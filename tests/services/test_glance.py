@@ -20,7 +20,8 @@ from migrate_flow.core.entry import Draft, Entry, Kind
 from migrate_flow.errors import LedgerError
 from migrate_flow.ledger import parts, read_model, sqlite
 from migrate_flow.ledger.store import LedgerStore, create_store, locate
-from tests.support.builders import Scribe, approved
+from migrate_flow.services.book import Settled
+from tests.support.builders import MANIFEST, REV, Scribe, approved
 from tests.support.glances import Deed, book, deeds, everything, glance, ledger
 
 URL = "sqlite:///ledger.db"
@@ -256,3 +257,22 @@ def test_who_glances_signs_nothing(scribe: Scribe, tmp_path: Path) -> None:
         seen.append(Draft(Kind.CHECKED, [], {}))
     with pytest.raises(TypeError, match="needs a Book"):
         seen.append_signed(b"", "")
+
+
+def test_what_was_settled_is_not_once_others_appended_meanwhile(scribe: Scribe, tmp_path: Path) -> None:
+    known = {REV: Settled(MANIFEST, "approved", {}, "", "", True)}
+    early = glance(_store(tmp_path), tmp_path)
+    early.history  # noqa: B018
+    early.settle(known)
+    assert glance(_store(tmp_path), tmp_path).settled == {}  # nobody read the ledger yet
+    late = glance(_store(tmp_path), tmp_path)
+    late.history  # noqa: B018
+    assert late.settled == early.settled == known
+    scribe.checked()
+    early.catch_up()
+    assert early.settled == {}
+    late = glance(_store(tmp_path), tmp_path)
+    late.history  # noqa: B018
+    early.settle(known)
+    after = glance(_store(tmp_path), tmp_path)
+    assert (after.history.seq, after.settled, late.settled) == (scribe.head.seq, {}, {})
