@@ -21,8 +21,33 @@ from migrate_flow.errors import LedgerError
 from migrate_flow.ledger import parts, read_model, sqlite
 from migrate_flow.ledger.store import LedgerStore, create_store, locate
 from migrate_flow.services.book import Settled
-from tests.support.builders import MANIFEST, REV, Scribe, approved
-from tests.support.glances import Deed, book, deeds, everything, glance, ledger
+from tests.support.builders import (
+    ADA,
+    BOB,
+    DAN,
+    MANIFEST,
+    REV,
+    Scribe,
+    approved,
+    opened,
+    policy_document,
+    public_key,
+    uuid,
+)
+from tests.support.glances import (
+    PLACES,
+    REVISIONS,
+    SCHEMA,
+    WITH_EVE,
+    Deed,
+    book,
+    deeds,
+    everything,
+    glance,
+    ledger,
+    ran,
+    way,
+)
 
 URL = "sqlite:///ledger.db"
 
@@ -51,6 +76,52 @@ def test_kept_and_gone_on_with_is_folded_from_scratch(said: list[Deed], cuts: li
             expected = everything(book(store, folder).history)
             assert everything(glance(store, folder).history) == expected
             assert everything(glance(store, folder).history) == expected
+
+
+def _eventful() -> list[Entry]:
+    """A ledger in which everything that a fold remembers came to be, and some of it came to nothing again."""
+    s = opened(policy_document(environments=PLACES))
+    for revision in REVISIONS:
+        way(ADA, revision, MANIFEST, "dev")(s)
+    down = {"revision": REVISIONS[2], "direction": "downgrade"}
+    ran(s, ADA, "dev", **down)
+    ran(s, ADA, "production", revision=REVISIONS[0])
+    partial = {"revision": REVISIONS[1], "env": "production"}
+    s.intends(attempt="part", operator={"host": "here", "pid": 7}, **partial)
+    s.ends(Kind.APPLY_PARTIAL, attempt="part", **partial)
+    done = {"outcome": "partial", "decision": "resume", "statements": {"1": "done"}}
+    s.ends(Kind.APPLY_RECOVERED, attempt="part", **done, **partial)
+    s.intends(attempt="more", resumes="part", **partial)
+    review = s.reviewed(DAN, revision=REVISIONS[1])
+    s.attests(DAN, Kind.REVOKED, revision=REVISIONS[1], of=review.seq)
+    s.attests(ADA, Kind.WITHDRAWN, revision=REVISIONS[2])
+    s.adopts(env="mine", schema=SCHEMA)
+    s.says(ADA, Kind.GUARD_INSTALLED, environment="dev", target=uuid("dev"), mode="audit", version="1")
+    s.says(ADA, Kind.DRIFT_FOUND, environment="dev", target=uuid("dev"), schema=SCHEMA)
+    s.proposes(WITH_EVE)
+    s.says(ADA, Kind.TARGET_REPLACED, environment="dev", target=uuid("new"))
+    s.says(DAN, Kind.KEY_REVOKED, public_key=public_key(DAN), since=review.seq)
+    s.says(ADA, Kind.KEY_REVOKED, public_key=public_key(BOB), since=5)
+    s.checked(revision=REVISIONS[0])
+    return s.entries
+
+
+def test_entry_by_entry_it_is_folded_from_scratch(tmp_path: Path) -> None:
+    """Kept and gone on with at each position."""
+    entries, store = _eventful(), create_store(URL, tmp_path)
+    for entry in entries:
+        add(store, [entry])
+        expected = everything(book(store, tmp_path).history)
+        assert everything(glance(store, tmp_path).history) == expected
+        assert everything(glance(store, tmp_path).history) == expected
+    last = book(store, tmp_path).history
+    retired = last.environments["dev"].retired[uuid("dev")]
+    assert retired.rolled_back
+    assert retired.guard.installed
+    assert last.environments["production"].targets[uuid("production")].attempt.resumes
+    assert last.record(REVISIONS[1]).taken_back
+    assert any(said.undone for said in last.attestations())
+    assert len(last.policies) == 2
 
 
 @pytest.fixture
