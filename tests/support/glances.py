@@ -61,7 +61,7 @@ def _about(kind: Kind, **fields: Any) -> st.SearchStrategy[Deed]:
 def ran(s: Scribe, by: str, env: str, **more: Any) -> None:
     """An intent and its good outcome."""
     attempt = f"a{s.head.seq}"
-    s.intends(by, env, attempt, **more)
+    s.intends(by, env, attempt, down_revision=[REVISIONS[0]], message="what it does", **more)
     s.ends(Kind.APPLY_APPLIED, by, env, attempt, schema=SCHEMA, **more)
 
 
