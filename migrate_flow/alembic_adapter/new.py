@@ -39,7 +39,7 @@ _ON_TABLES = (ops.DropTableOp, ops.CreateTableOp, ops.ModifyTableOps, ops.DropIn
 def write_revision(config: Config, checkout: Checkout, request: NewRevision) -> str:
     """The path of the new script. Raises UsageError for what Alembic refuses (several heads, no template, …)."""
     _require_usable_id(checkout, request.revision_id)
-    directory = script_directory(config, checkout.revisions.values(), (), checkout.root, "")
+    directory = script_directory(config, checkout.graph, (), checkout.root, "")
     arguments: dict[str, Any] = {
         "message": request.message,
         "autogenerate": request.autogenerate,

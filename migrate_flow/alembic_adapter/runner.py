@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter import plain_mako
 from migrate_flow.core.canonical import sha256
+from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import ScriptError
 from migrate_flow.services.ports import RenderedSql
@@ -75,7 +76,7 @@ class AlembicRunner:
             problem = self.checkout.problems[0]
             raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
         with sealed_imports(manifests, root), _variable(self.url_env, url), application(self.flask_app, folder):
-            graph = self.checkout.revisions.values() if headers is None else headers
+            graph = self.checkout.graph if headers is None else RevisionGraph(headers)
             directory = script_directory(config, graph, manifests, root, self.checkout.settings.digest)
             yield Session(config, directory, dialect_for(dialect), folder, root, held)
 

@@ -10,7 +10,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from alembic import util
 from alembic.config import Config
+from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 from alembic.script import revision as alembic_revision
 from alembic.script.base import Script
@@ -26,6 +27,7 @@ from migrate_flow.core.canonical import sha256
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
+    from migrate_flow.core.graph import RevisionGraph
     from migrate_flow.core.revision import Manifest, Revision, SealedFile
 
 
@@ -72,15 +74,49 @@ class SealedScript(Script):
 class SealedDirectory(ScriptDirectory):
     """ScriptDirectory whose revisions come from headers, and whose env.py is compiled from bytes that were read once.
 
-    digests: of env.py and of Alembic's configuration, as they run.
+    graph: the same revisions as in Alembic's map, which is made only where somebody asks for it: it takes as long as
+    everything else of a step together. made: scripts by id, for both. digests: of env.py and of Alembic's
+    configuration, as they run.
     """
 
     env_py: bytes
     digests: dict[str, str]
+    graph: RevisionGraph
+    make: Callable[[Revision], SealedScript]
+    made: dict[str, SealedScript]
 
     def upgrade_steps(self, revision: str, heads: tuple[str, ...]) -> list[Any]:
+        """Everything up to a revision, as Alembic's planner has it."""
         # The one private call into Alembic's planner lives here and nowhere else.
         return list(self._upgrade_revs(revision, heads))  # type: ignore[arg-type]
+
+    def next_step(self, revision: str, heads: tuple[str, ...]) -> list[Any]:
+        """As `upgrade_steps`, where one step is expected. Alembic is asked only where branches meet or depend on each
+        other: what becomes of the version table's rows is its own to say there."""
+        header = self.graph.revisions.get(revision)
+        if header is None or header.depends_on or len(header.down_revision) > 1 or not self._is_next(header, heads):
+            return self.upgrade_steps(revision, heads)
+        return [MigrationStep.upgrade_from_script(self.revision_map, self._alone(header))]
+
+    def _is_next(self, header: Revision, heads: tuple[str, ...]) -> bool:
+        if set(header.down_revision) == set(heads):
+            return True
+        if not self.graph.revisions.keys() >= set(heads):
+            return False  # Alembic says what it thinks of an unknown row
+        applied = self.graph.applied_from(heads)
+        return header.id not in applied and applied.issuperset(header.down_revision)
+
+    def _alone(self, header: Revision) -> SealedScript:
+        script = self.script_of(header)
+        # What the map would find for a revision without depends_on.
+        script._resolved_dependencies = script._normalized_resolved_dependencies = ()
+        return script
+
+    def script_of(self, header: Revision) -> SealedScript:
+        """The same object whoever asks: a script is executed once."""
+        if header.id not in self.made:
+            self.made[header.id] = self.make(header)
+        return self.made[header.id]
 
     def run_env(self) -> None:
         execute(self.env_py, str(Path(self.dir, "env.py")), "env_py")
@@ -95,21 +131,22 @@ def execute(source: bytes, path: str, name: str) -> types.ModuleType:
 
 
 def script_directory(
-    config: Config, revisions: Iterable[Revision], manifests: Sequence[Manifest], root: Path, configuration: str
+    config: Config, graph: RevisionGraph, manifests: Sequence[Manifest], root: Path, configuration: str
 ) -> SealedDirectory:
     """An Alembic script directory that loads nothing by itself. configuration: the digest of Alembic's."""
     sealed = {manifest.script.path: manifest.script for manifest in manifests}
-    headers = list(revisions)
 
     def load() -> Iterator[SealedScript]:
-        for header in headers:
-            yield SealedScript(header, sealed.get(header.path), root)
+        for header in graph.revisions.values():
+            yield directory.script_of(header)
 
     # NOTE: from_config hard-codes the class, and the map binds its loader when it is made.
     plain = ScriptDirectory.from_config(config)
     plain.__class__ = SealedDirectory
     directory = cast(SealedDirectory, plain)
     directory.revision_map = alembic_revision.RevisionMap(load)
+    directory.graph, directory.made = graph, {}
+    directory.make = lambda header: SealedScript(header, sealed.get(header.path), root)
     directory.env_py = Path(directory.dir, "env.py").read_bytes()
     directory.digests = {"env.py": sha256(directory.env_py), "configuration": configuration}
     return directory

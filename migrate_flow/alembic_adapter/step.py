@@ -141,12 +141,12 @@ class StepRun:
             )
 
     def _steps(self, heads: tuple[str, ...]) -> Sequence[Any]:
-        """Exactly one step. Alembic's planner is asked for an upgrade; it can't name the downgrade of one revision
-        where branches meet, so that step is made as its planner makes each of its own."""
+        """Exactly one step. Alembic's planner can't name the downgrade of one revision where branches meet, so that
+        step is made as its planner makes each of its own."""
         step, revisions = self._step, self._directory.revision_map
         if step.direction == "downgrade":
             return [MigrationStep.downgrade_from_script(revisions, self._directory.get_revision(step.revision))]
-        steps = self._directory.upgrade_steps(step.revision, heads)
+        steps = self._directory.next_step(step.revision, heads)
         if [found.revision.revision for found in steps] != [step.revision]:
             names = ", ".join(found.revision.revision for found in steps) or "nothing"
             raise TargetError(f"Alembic would run {names} instead of {step.revision}", hint="migrate-flow doctor")
