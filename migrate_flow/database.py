@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from migrate_flow.core.guard import SeenGuard
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.trace import Trace
 from migrate_flow.dialects import Dialect, dialect_for, speaks
+from migrate_flow.dialects.kept import Kept
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError, UsageError
 
@@ -88,7 +89,7 @@ def parse_url(value: str, where: str) -> URL:
 @dataclass(frozen=True)
 class DatabaseTarget:
     """Implements `Target`. root: the folder that relative SQLite paths start from. made: its engine, once there is
-    one."""
+    one. kept: connections, while a run lasts."""
 
     environment: str
     dialect: str
@@ -96,6 +97,13 @@ class DatabaseTarget:
     person: str
     url: Callable[[], URL]
     made: list[Engine] = field(default_factory=list, compare=False, repr=False)
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+
+    def keeping(self) -> AbstractContextManager[None]:
+        return self.kept.keeping(self._dialect.costly)
+
+    def connect_anew(self) -> None:
+        self.kept.drop()
 
     def observe(self) -> Observation:
         return self._look(lambda _connection: ()).observation
@@ -120,13 +128,16 @@ class DatabaseTarget:
             engine = self._engine()
             if engine is None:
                 return Remains(Observation(dialect=self.dialect, server="no database yet", absent=True))
-            with engine.connect() as connection:
-                return Remains(self._observed(connection), *more(connection))
+            return self.kept.again(lambda: self._remains(engine, more))
         except SQLAlchemyError as error:
             problem = f"{self.environment} can't be reached: {first_line(error)}"
             return Remains(Observation(dialect=self.dialect, problem=problem))
         except MigrateFlowError as error:
             return Remains(Observation(dialect=self.dialect, problem=error.message))
+
+    def _remains(self, engine: Engine, more: Callable[[Connection], tuple[Any, ...]]) -> Remains:
+        with self.kept.connected(engine, "look") as connection:
+            return Remains(self._observed(connection), *more(connection))
 
     def _observed(self, connection: Connection) -> Observation:
         tables = self._dialect.tables
@@ -180,6 +191,9 @@ class DatabaseTarget:
                 return self._dialect.activity(connection)
 
     def snapshot(self) -> Snapshot | None:
+        return self.kept.again(self._snapshot)
+
+    def _snapshot(self) -> Snapshot | None:
         with self._looking() as connection:
             if connection is None:
                 return None
@@ -201,7 +215,7 @@ class DatabaseTarget:
             if engine is None:
                 yield None
                 return
-            with engine.connect() as connection:
+            with self.kept.connected(engine, "schema") as connection:
                 self._dialect.be_brief(connection)
                 yield connection
 
@@ -282,8 +296,15 @@ class DatabaseTarget:
 
     @contextmanager
     def supervise(self, attempt: str) -> Iterator[Supervisor]:
-        with self._connected() as connection:
-            yield Supervisor.on(connection, self._dialect, attempt)
+        with self._translated(), ExitStack() as stack:
+            yield self.kept.again(lambda: self._supervisor(stack, attempt))
+
+    def _supervisor(self, stack: ExitStack, attempt: str) -> Supervisor:
+        with ExitStack() as own:
+            connection = own.enter_context(self.kept.connected(self._making_engine(), "supervisor"))
+            supervisor = Supervisor.on(connection, self._dialect, attempt)
+            stack.push(own.pop_all())
+            return supervisor
 
     def migration_url(self) -> str:
         url = self._dialect.migration_url(self.url(), self.root)

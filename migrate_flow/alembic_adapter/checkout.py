@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from migrate_flow.alembic_adapter.manifest import seal
 from migrate_flow.alembic_adapter.outlines import Outlines
 from migrate_flow.alembic_adapter.scriptcache import ScriptCache
 from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
+from migrate_flow.core.revision import manifest_digest
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
@@ -104,6 +106,15 @@ class Checkout:
     @cached_property
     def _outlines(self) -> Outlines:
         return Outlines(self._project, self._cache or ScriptCache(None, self._project.root))
+
+    def digest_alone(self, revision: str) -> str:
+        header = self.revisions.get(revision)
+        if header is None:
+            return ""
+        try:
+            return manifest_digest([(header.path, sha256(self.source(header.path)).hexdigest())])
+        except ScriptError:
+            return ""
 
     def source(self, path: str) -> bytes:
         """One script's bytes, read now; path: relative to the root. Raises ScriptError."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,10 +120,7 @@ class AlembicRunner:
         return Path(path).resolve().relative_to(self.checkout.root.resolve()).as_posix()
 
     def versions(self) -> dict[str, str]:
-        from importlib.metadata import version
-
-        found = {name: version(name) for name in ("migrate-flow", "alembic", "sqlalchemy")}
-        return {**found, "python": sys.version.split()[0]}
+        return dict(_versions())
 
     def environment_digests(self) -> dict[str, str]:
         env_py = self.checkout.settings.script_location / "env.py"
@@ -156,6 +154,15 @@ class AlembicRunner:
             # NOTE: fileConfig would disable our loggers and print Alembic's own; the stock templates allow None.
             config.config_file_name = None
         return config
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Read from the packages' files, and they don't change while this runs: every entry of a run names them."""
+    from importlib.metadata import version
+
+    found = {name: version(name) for name in ("migrate-flow", "alembic", "sqlalchemy")}
+    return {**found, "python": sys.version.split()[0]}
 
 
 def _remember_password(url: str) -> None:

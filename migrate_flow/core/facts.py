@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -160,7 +160,7 @@ class Facts:
     observation: Observation
     target: TargetRecord | None
     missing_ancestors: tuple[str, ...] = ()
-    earlier: frozenset[str] = frozenset()
+    earlier: Set[str] = frozenset()
     upstream: Mapping[str, Application | None] = field(default_factory=dict)
     sightings: Mapping[str, Sighting] = field(default_factory=dict)
     conflicting_heads: tuple[str, ...] = ()

@@ -61,6 +61,10 @@ class Snapshot:
 
     def to_bytes(self) -> bytes:
         """`to_document` in its canonical form."""
+        return self._content
+
+    @cached_property
+    def _content(self) -> bytes:  # an outcome and the intent behind it store the same one
         return _written(self.to_document())
 
     def to_document(self) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Guard(Protocol):
 class Dialect(Protocol):
     """Connections are SQLAlchemy's; every method may raise its DBAPIError.
 
-    journals: whether its DDL commits by itself, so that each statement is written down.
+    journals: whether its DDL commits by itself, so that each statement is written down. costly: whether a connection is
+    worth keeping, being a process of the server's with caches of its own.
     blocks: whether a script may ask for an autocommit block.
     guard: None where the server calls nobody when its schema is changed.
     """
@@ -97,6 +98,9 @@ class Dialect(Protocol):
 
     @property
     def journals(self) -> bool: ...
+
+    @property
+    def costly(self) -> bool: ...
 
     @property
     def blocks(self) -> bool: ...

@@ -57,6 +57,7 @@ class Mysql:
     tables: TargetTables
     context_options: dict[str, Any]
     journals: bool = True
+    costly: bool = False
     blocks: bool = True
     guard: None = None
 

@@ -61,6 +61,7 @@ class Postgresql:
     tables: TargetTables
     context_options: dict[str, Any]
     journals: bool = False
+    costly: bool = True
     blocks: bool = True
     guard: Guard = guard_postgresql
 
@@ -171,8 +172,7 @@ class Postgresql:
 
     def begin_segment(self, connection: Connection, begun: Begun) -> None:
         # env.py may have set others: again, and for the session, because LOCAL ones end with an autocommit block.
-        for statement in _settings(begun.frame):
-            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(_settings(begun.frame))
         if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({locks.SPACE}, {locks.STEP})").scalar():
             raise TargetError("another migration works on this database", hint="run the command again")
         begun.transaction = str(connection.exec_driver_sql(_XID).scalar())
@@ -272,8 +272,7 @@ def _settle_in(connection: Connection, frame: StepFrame | None) -> None:
             cursor.execute(f"SELECT pg_try_advisory_lock_shared({locks.SPACE}, {locks.RUNNER})")
             if cursor.fetchone() != (True,):
                 raise TargetError("another migration works on this database", hint="run the command again")
-            for statement in _settings(frame):
-                cursor.execute(statement)
+            cursor.execute(_settings(frame))
             if guarded:
                 # For the version table, which Alembic makes before the step begins.
                 _permit_session(cursor, frame)
@@ -298,12 +297,16 @@ def _state(error: BaseException) -> str:
     return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
 
 
-def _settings(frame: StepFrame) -> Iterator[str]:
+def _settings(frame: StepFrame) -> str:
     """Timeouts of the session, never none for locks: who waits in a queue for one keeps all behind it waiting."""
-    yield f"SET application_name = '{_plain(frame.application)}'"
-    yield f"SET lock_timeout = {max(1, int(frame.lock_timeout_s * 1000))}"
-    for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-        yield f"SET {name} = {int(frame.statement_timeout_s * 1000)}"
+    timeout = int(frame.statement_timeout_s * 1000)
+    settings = {
+        "application_name": _plain(frame.application),
+        "lock_timeout": max(1, int(frame.lock_timeout_s * 1000)),
+        "statement_timeout": timeout,
+        "idle_in_transaction_session_timeout": timeout,
+    }
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
 
 
 def _plain(text: str) -> str:

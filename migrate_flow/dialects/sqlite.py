@@ -36,6 +36,7 @@ class Sqlite:
     tables: TargetTables
     context_options: dict[str, Any]
     journals: bool = False
+    costly: bool = False
     blocks: bool = False
     guard: None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from migrate_flow.dialects.sqlite_text import Token, closing, expression, parts, tokens
 
@@ -17,6 +18,9 @@ _ACTIONS = {"SET": 2, "NO": 2, "CASCADE": 1, "RESTRICT": 1}
 
 class Unreadable(ValueError):
     """The text is not what this reader knows."""
+
+
+_MOST_KEPT = 2000  # texts: a snapshot after each of many steps meets the same ones again
 
 
 @dataclass(slots=True)
@@ -43,8 +47,9 @@ class TableText:
     options: list[str] = field(default_factory=list)
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def read_table(sql: str, known: frozenset[str]) -> TableText:
-    """Raises Unreadable. known: names in lower case, see sqlite_text.one_spelling."""
+    """Raises Unreadable. known: names in lower case, see sqlite_text.one_spelling. Nobody changes what comes back."""
     found = tokens(sql)
     start = next((index for index, token in enumerate(found) if token.text == "("), len(found))
     end = closing(found, start)
@@ -61,6 +66,7 @@ def read_table(sql: str, known: frozenset[str]) -> TableText:
     return text
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def read_index(sql: str, known: frozenset[str]) -> tuple[tuple[str, ...], str]:
     """The indexed columns or expressions, and what follows WHERE. Raises Unreadable."""
     found = tokens(sql)

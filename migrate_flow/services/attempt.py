@@ -127,6 +127,8 @@ def _until_it_ends(
         if error is None:
             error = _run(work, step, intent, attempt, supervisor, running)
             passing(Failpoint.STEP_COMMITTED)
+        if error is not None:
+            workspace.target(environment).connect_anew()
         evidence = _look(work, attempt, supervisor)
         again = evidence.outcome is Outcome.FAILED and isinstance(error, Exception) and work.session.may_retry(error)
         if not again or error is None or tries > retries:
@@ -196,6 +198,7 @@ def _look(work: Work, attempt: Attempt, supervisor: Supervisor) -> Evidence:
         return _settled(work, attempt, supervisor)
     except MigrateFlowError:
         pass  # our connection went with whatever befell the step: a new one may tell
+    work.workspace.target(work.environment).connect_anew()
     try:
         with work.workspace.target(work.environment).supervise(attempt.id) as another:
             return _settled(work, attempt, another)

@@ -157,17 +157,27 @@ class Changes:
     def _edited(self, revision: str) -> bool:
         """Whether its bytes were ever others; notes from which position on they are as now."""
         settled = self.workspace.book.settled.get(revision)
-        if settled is not None and settled.only:  # by far the most, for which no record need be read
-            here = self._manifest(revision)
-            if here is None or here.digest == settled.manifest:
-                return False
+        if settled is not None and settled.only and self._here(revision) == settled.manifest:
+            return False  # by far the most, for which no record need be read
         told = self._heard(revision)
-        now = self._manifest(revision) if told else None
+        if not told or self._is_alone(revision, told):
+            return False
+        now = self._manifest(revision)
         unlike = [n for n, (_seq, manifest) in enumerate(told) if now is not None and manifest != now.digest]
         if unlike:
             later = told[unlike[-1] + 1 :]
             self._unlike_until[revision] = later[0][0] if later else float("inf")
         return bool(unlike)
+
+    def _here(self, revision: str) -> str:
+        """The digest of what is here, of a script that imports nothing without parsing it."""
+        return self.workspace.scripts.digest_alone(revision)
+
+    def _is_alone(self, revision: str, heard: Sequence[tuple[int, str]]) -> bool:
+        """Whether it was never anything but a script without modules, byte for byte the one that is here: told without
+        parsing it, which of thousands of ancestors takes seconds."""
+        known = {manifest for _seq, manifest in heard}
+        return len(known) == 1 and self._here(revision) in known
 
     def _heard(self, revision: str) -> list[tuple[int, str]]:
         """(position, manifest) of everything in the ledger that tells of its bytes, in order."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrate_flow.core.chain import Head
@@ -15,6 +17,7 @@ from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
 from migrate_flow.services.content import manifest_here, manifest_traits, standing_of
 from migrate_flow.services.contributors import PlanAuthors
+from migrate_flow.services.grounds import Grounds
 from migrate_flow.services.schema import Live
 from migrate_flow.services.upstreams import Upstreams
 
@@ -48,7 +51,7 @@ class Situation:
     behaviours: dict[str, str] = field(default_factory=dict)
     ancestries: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def applied(self) -> frozenset[str]:
         return self.target.standing() if self.target else frozenset()
 
@@ -119,14 +122,17 @@ def collect(
     revision: str,
     manifest: Manifest | None,
     *,
-    earlier: frozenset[str] = frozenset(),
+    earlier: Set[str] = frozenset(),
+    below: Grounds | None = None,
     conflicting_heads: tuple[str, ...] = (),
     direction: str = "upgrade",
     allow_ahead: bool = False,
 ) -> Facts:
-    """earlier: revisions that come first in the same plan. allow_ahead: environments further down may keep it."""
+    """earlier: revisions that come first in the same plan. below: the plan's grounds. allow_ahead: environments further
+    down may keep it."""
     history, rules = workspace.history, situation.rules
     up = direction == "upgrade"
+    below = (below or grounds(workspace, situation)) if up and revision else None
     checked = up and bool(revision) and asks_checks(rules)
     evidence = evidence_of(history.record(revision), manifest.digest) if manifest else NOTHING
     waived = _waived(workspace, revision, rules.name, manifest)
@@ -146,7 +152,7 @@ def collect(
         observation=situation.observation,
         target=situation.target,
         earlier=earlier,
-        missing_ancestors=_missing(workspace, situation, revision, earlier) if up and revision else (),
+        missing_ancestors=below.missing(revision, earlier) if below else (),
         upstream={name: application for name, (application, _sighting) in upstream.items()},
         sightings={name: sighting for name, (_application, sighting) in upstream.items()},
         conflicting_heads=conflicting_heads,
@@ -231,19 +237,9 @@ def downstream(workspace: Workspace, environment: str, revision: str) -> tuple[s
     )
 
 
-def _missing(workspace: Workspace, situation: Situation, revision: str, earlier: frozenset[str]) -> tuple[str, ...]:
-    """Unapplied ancestors that the plan does not bring, and the revision itself where it lies below an applied head.
-
-    Alembic takes everything below a head for applied: it would plan nothing there, and never run it.
-    """
-    graph = workspace.scripts.graph
-    # Only of the database that the ledger knows: a wrong one has heads of its own.
-    heads = situation.heads if situation.target else ()
-    below = graph.applied_from(head for head in heads if head in graph.revisions)
-    gap = {revision} & below
-    ancestors = graph.ancestors([revision])
-    wanted = (ancestors - situation.applied - earlier) | gap
-    return tuple(rev for rev in graph.order() if rev in wanted)
+def grounds(workspace: Workspace, situation: Situation) -> Grounds:
+    """Only on the rows of the database that the ledger knows: a wrong one has heads of its own."""
+    return Grounds(workspace.scripts.graph, situation.heads if situation.target else (), situation.applied)
 
 
 def conflicting_heads(workspace: Workspace, applied: frozenset[str], asked: str) -> tuple[str, ...]:
@@ -257,9 +253,7 @@ def conflicting_heads(workspace: Workspace, applied: frozenset[str], asked: str)
     return tuple(head for head in heads if any(counts[label] > 1 for label in labels[head]))
 
 
-def signature_problems(
-    workspace: Workspace, situation: Situation, revision: str, earlier: frozenset[str]
-) -> tuple[str, ...]:
+def signature_problems(workspace: Workspace, situation: Situation, revision: str, earlier: Set[str]) -> tuple[str, ...]:
     """Verifies the signatures of every entry about the revision, of what decides for all (policies, revoked keys,
     adopted and replaced targets) and of what says where this target stands. With what was found so of the revisions
     that it stands on and that come earlier in the plan: each was judged by itself, and nothing is verified twice."""

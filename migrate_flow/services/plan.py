@@ -14,7 +14,7 @@ from migrate_flow.services.changes import Changes, other_surroundings
 from migrate_flow.services.content import risks_of
 from migrate_flow.services.contributors import unknown_notices
 from migrate_flow.services.evidence import rehearsal_of
-from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, look
+from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, grounds, look
 
 if TYPE_CHECKING:
     from migrate_flow.core.facts import Facts
@@ -64,11 +64,12 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
         situation.authors.read(manifests.values())
     steps: list[PlannedStep] = []
     earlier: set[str] = set()
+    below = grounds(workspace, situation)
     unknown: set[str] = set()
     situation.behaviours.update({revision: manifest.behaviour for revision, manifest in manifests.items()})
     for revision, manifest in manifests.items():
         facts = collect(
-            workspace, situation, revision, manifest, earlier=frozenset(earlier), conflicting_heads=conflict
+            workspace, situation, revision, manifest, earlier=earlier, below=below, conflicting_heads=conflict
         )
         steps.append(step_of(workspace, facts, manifest, judge(facts)))
         earlier.add(revision)

@@ -91,7 +91,9 @@ class Scripts(Protocol):
 
     def manifest(self, revision: str) -> Manifest:
         """Read and seal the bytes now. Raises ScriptError."""
-        ...
+
+    def digest_alone(self, revision: str) -> str:
+        """The digest that the manifest has if the script imports nothing of the project; empty if it can't be read."""
 
     def outlines(self, revisions: Iterable[str]) -> Mapping[str, Outline | None]: ...  # for showing alone
 
@@ -129,21 +131,23 @@ class Target(Protocol):
     @property
     def dialect(self) -> str: ...
 
+    def keeping(self) -> AbstractContextManager[None]:
+        """While it lasts our connections may be used again."""
+
+    def connect_anew(self) -> None:
+        """From now on on new connections, as after any error."""
+
     def observe(self) -> Observation:
         """Look, never write, never raise for a database that is out of reach."""
-        ...
 
     def with_receipts(self) -> Remains:
         """As observe, with the receipts of every upgrade."""
-        ...
 
     def claim(self, identity: Identity) -> None:
         """Write the identity row (replacing an earlier one) and make the tables for receipts. Raises TargetError."""
-        ...
 
     def left_by(self, attempt: str) -> Remains:
         """What stands of an attempt. Never raises for a database that is out of reach."""
-        ...
 
     def activity(self) -> tuple[Activity, ...]:
         """What the server does for us now. Raises TargetError."""
@@ -156,7 +160,6 @@ class Target(Protocol):
 
     def supervise(self, attempt: str) -> AbstractContextManager[Supervisor]:
         """A connection of our own beside a step."""
-        ...
 
     def snapshot(self) -> Snapshot | None:
         """The schema as it is, without our tables and Alembic's; None where there is no database yet. Raises

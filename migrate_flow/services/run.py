@@ -94,7 +94,8 @@ def run_all(
     target = workspace.target(plan.environment)
     ran: list[Ran] = []
     url, manifests = target.migration_url(), [step.manifest for step in chosen]
-    with workspace.runner.session(url, situation.rules.dialect, manifests, held, headers) as session:
+    session_of = workspace.runner.session(url, situation.rules.dialect, manifests, held, headers)
+    with target.keeping(), session_of as session:
         identity = _identify(workspace, situation, session)
         for number, step in enumerate(chosen, start=1):
             # Behind a step the target was just looked at, and we hold its lock; the step checks the heads once more.
@@ -109,6 +110,8 @@ def run_all(
                 ran.append(Ran(replace(step, decision=decision), Outcome.BLOCKED))
                 break
             done, interrupted = yield from _numbered(run_one(work, step), number, len(chosen))
+            if ran:
+                ran[-1] = replace(ran[-1], schema=None)  # of many steps the schemas are most of the memory
             ran.append(done)
             if interrupted is not None:
                 return tuple(ran), interrupted

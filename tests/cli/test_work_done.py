@@ -1,0 +1,89 @@
+"""How much a plan or an application does, counted: what grows with a history, or with a run, is told here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
+
+from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.core.revision import Manifest
+from tests.support.project import ADA, CARLA, Project, governed
+
+STATEMENTS_OF_A_STEP = 51  # on PostgreSQL, of ours, env.py's and the script's that makes one table
+
+
+def test_a_plan_reads_its_own_steps_and_no_script_below_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"a{n:03}" for n in range(30)]
+    for parent, revision in zip([None, *ids], ids, strict=False):
+        project.script(revision, parent)
+    project.flow("track", actor=ADA)
+    project.flow("apply", "a026", "--env", "dev", actor=ADA)
+    for revision in ids[-3:]:
+        project.flow("self-review", revision, actor=ADA)
+    sealed: list[str] = []
+    read = Checkout.manifest
+
+    def counted(self: Checkout, revision: str) -> Manifest:
+        sealed.append(revision)
+        return read(self, revision)
+
+    monkeypatch.setattr(Checkout, "manifest", counted)
+    plan = project.json("plan", "--env", "dev", actor=CARLA)
+    assert [step["revision"] for step in plan["steps"]] == ids[-3:]
+    assert sorted(sealed) == ids[-3:]
+
+
+class _Asked:
+    """What is sent to a database, on whatever connection."""
+
+    def __init__(self) -> None:
+        self.statements, self.connections = 0, 0
+
+    def statement(self, *_: Any) -> None:
+        self.statements += 1
+
+    def connection(self, *_: Any) -> None:
+        self.connections += 1
+
+    def taken(self) -> tuple[int, int]:
+        found = self.statements, self.connections
+        self.statements = self.connections = 0
+        return found
+
+
+@pytest.fixture
+def asked() -> Iterator[_Asked]:
+    counter = _Asked()
+    listeners = ((Engine, "before_cursor_execute", counter.statement), (Pool, "connect", counter.connection))
+    for source, name, listener in listeners:
+        event.listen(source, name, listener)
+    yield counter
+    for source, name, listener in listeners:
+        event.remove(source, name, listener)
+
+
+def test_a_step_more_is_one_connection_more_and_so_many_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pg_url: str, asked: _Asked
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = governed(tmp_path, (f"dev={pg_url}",))
+    ids = [f"a{n:03}" for n in range(8)]
+    for parent, revision in zip([None, *ids], ids, strict=False):
+        project.script(revision, parent)
+    project.flow("track", actor=ADA)
+    project.flow("apply", ids[0], "--env", "dev", actor=ADA)
+    asked.taken()
+    project.flow("apply", ids[2], "--env", "dev", actor=ADA)
+    two = asked.taken()
+    project.flow("apply", ids[7], "--env", "dev", actor=ADA)
+    five = asked.taken()
+    # env.py's own connection is a step's only one: ours are kept for the run.
+    assert five[1] - two[1] == 3
+    statements = (five[0] - two[0]) / 3
+    assert statements == int(statements), "the same for each step, however many came before it"
+    assert statements <= STATEMENTS_OF_A_STEP
