@@ -16,6 +16,8 @@ from benchmarks.peers import ours
 from benchmarks.peers.peer import Job, Peer
 from benchmarks.targets import PostgresTarget, Server, SqliteTarget, Target
 
+PENDING = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -62,16 +64,35 @@ def _from_zero(kind: str, count: int, bench: Bench, case: str, peer: Peer) -> Co
     return Contender(peer.name, peer.apply(prepared), folder, peer.environ(target), reset, check)
 
 
-def _one_pending(count: int, bench: Bench, case: str) -> Iterator[Result]:
-    """The last revision of a long history whose others were adopted, against `alembic upgrade +1`."""
-    space, target, changes = bench.space, SqliteTarget(), history(count)
-    template = space.folder / case / "template"
+def _long(space: Workspace, template: Path, count: int, pending: int) -> Job:
+    """A long history in the flow whose revisions were adopted, but for the last few."""
+    target, changes = SqliteTarget(), history(count)
     job = Job(space, template, target, changes)
     alembic_project(template, changes, target.url)
     ours.govern(job)
-    space.run(["alembic", "stamp", changes[-2].revision], template)
+    space.run(["alembic", "stamp", changes[-1 - pending].revision], template)
     space.run(["migrate-flow", "--as", ours.ADMIN, "adopt", "--env", "dev", "-m", "a long history"], template)
     ours.track(job)
+    return job
+
+
+def _plan(count: int, pending: int, bench: Bench, case: str) -> Iterator[Result]:
+    """What would run, with the gates and the SQL that self-reviews stored, against Alembic's SQL of the same ones."""
+    space, folder = bench.space, bench.space.folder / case / "project"
+    job = _long(space, folder, count, pending)
+    revisions = [change.revision for change in job.changes[-1 - pending :]]
+    space.run(["migrate-flow", "--as", ours.DEVELOPER, "check", "--record", *revisions[1:]], folder)
+    for revision in revisions[1:]:
+        space.run(["migrate-flow", "--as", ours.DEVELOPER, "self-review", revision], folder)
+    ours_words = ["migrate-flow", "plan", "--env", "dev"]
+    yield _readers(bench, case, folder, ours_words, ["alembic", "upgrade", f"{revisions[0]}:head", "--sql"])
+
+
+def _one_pending(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """The last revision of a long history whose others were adopted, against `alembic upgrade +1`."""
+    space, target = bench.space, SqliteTarget()
+    template = space.folder / case / "template"
+    job = _long(space, template, count, 1)
 
     def side(name: str, words: Sequence[str]) -> Contender:
         folder = template.with_name(name)
@@ -167,8 +188,10 @@ def cases(short: bool) -> list[Case]:
             True,
         ),
     ]
-    for count in (1000,) if short else (1000, 5000):
+    for count in (1000,) if short else (500, 1000, 5000):
         made.append(Case(f"one-of-{count}", f"1 pending of {count}, SQLite", 7, partial(_one_pending, count)))
+    for count in () if short else (500, 5000):
+        made.append(Case(f"plan-{count}", f"plan of {PENDING} of {count}, SQLite", 7, partial(_plan, count, PENDING)))
     for count in (100,) if short else (100, 1000):
         made.append(Case(f"status-{count}", f"status at {count}, SQLite", 7, partial(_status, count)))
     for count in (100,) if short else (100, 1000, 5000):
