@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from migrate_flow.cli.confirm import exit_code, typed_confirmation
+from migrate_flow.cli.options import As, Env, Format, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.progress import drain
 from migrate_flow.cli.session import workspace
 from migrate_flow.errors import UnsettledError
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Env, Format, Output
 
 
 def apply(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, FindingsFormat, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.rehearse import ALL_CORES, TIMEOUT_MIN, Processes, Timeout
 from migrate_flow.cli.session import checks_here, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, FindingsFormat, Output
 
 
 def check(

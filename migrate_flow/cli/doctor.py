@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import config, workspace
 
 if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output
     from migrate_flow.core.checkup import Check
 
 

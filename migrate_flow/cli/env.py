@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import config, interactive
 from migrate_flow.errors import UsageError
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import Format, Output
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The environments and their databases.")
 Name = Annotated[str, typer.Argument(metavar="ENV", help="The environment's name.")]

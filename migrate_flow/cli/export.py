@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Output
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.session import options, tell_at_the_end
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Output
 
 FormatName = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="jsonl, csv, xlsx, md, html or bundle.", show_default=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Env, Format, Output, Why
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
 
 if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Env, Format, Output, Why
     from migrate_flow.services.ports import Target
     from migrate_flow.services.workspace import Workspace
 

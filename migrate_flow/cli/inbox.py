@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
+from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output
 
 
 def inbox(ctx: typer.Context, actor: As = "", format_name: Format = "table", output: Output = None) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output, Why
 from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import options, project_root, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output, Why
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Signing keys on this machine.")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import check_format, emit, note
 from migrate_flow.cli.session import config, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ledger: what it is, and whether it holds.")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, FindingsFormat, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import config, lint_project, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, FindingsFormat, Output
 
 
 def lint(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.paths import write_atomically
 from migrate_flow.cli.session import config, options, project_root, workspace
 from migrate_flow.errors import UsageError
 
 if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output
     from migrate_flow.services.people import Edited
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The person, in lower case.")]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Env, Format, Message, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
 from migrate_flow.core.trace import Durability
 from migrate_flow.errors import UsageError
 
 if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Env, Format, Message, Output
     from migrate_flow.services.recover import Settlement
 
 

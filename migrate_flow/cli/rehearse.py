@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import FindingsFormat, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import checks_here, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import FindingsFormat, Output
 
 ALL_CORES, TIMEOUT_MIN = os.cpu_count() or 1, 20.0
 Processes = Annotated[

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Detached, Format, Message, Output, Rev
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.paths import write_new
 from migrate_flow.cli.session import interactive, without_ledger, workspace
 from migrate_flow.errors import UsageError
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Detached, Format, Message, Output, Rev
 
 
 def review(

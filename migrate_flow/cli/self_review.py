@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output, Rev
 from migrate_flow.cli.output import emit, note
 from migrate_flow.cli.rehearse import TIMEOUT_MIN, Timeout
 from migrate_flow.cli.session import checks, interactive, workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output, Rev
 
 
 def self_review(

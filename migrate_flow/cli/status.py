@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output
 
 
 def status(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.paths import another_than
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import Format, Output
 
 
 def verify(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
+from migrate_flow.cli.options import As, Format, Output, Rev, Why
 from migrate_flow.cli.output import emit
 from migrate_flow.cli.session import workspace
-
-if TYPE_CHECKING:
-    from migrate_flow.cli.options import As, Format, Output, Rev, Why
 
 
 def withdraw(

@@ -321,9 +321,9 @@ class History:
     @property
     def policy(self) -> Policy:
         """The policy in force. Raises ValueError where the ledger has no genesis."""
-        if not self.policies:
-            raise ValueError("the first entry does not open the ledger")
-        return self.policies[-1].policy
+        if self.policies:
+            return self.policies[-1].policy
+        raise ValueError("the first entry does not open the ledger")
 
     def keep(self, revision: str) -> RevisionRecord:
         """The record to add to. Put there also where it is there: what was kept of it is no longer all."""
@@ -339,8 +339,7 @@ class History:
 
     def attestations(self) -> Iterator[Attestation]:
         """Everything that people said of revisions, one revision after the other."""
-        for record in self.revisions.values():
-            yield from record.everything()
+        return (said for record in self.revisions.values() for said in record.everything())
 
     def pending(self) -> list[Proposal]:
         """Policies that could come into force with more signatures."""

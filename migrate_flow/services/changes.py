@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Kind
+from migrate_flow.core.outline import Outline
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Attestation, History, RevisionRecord
-    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision
     from migrate_flow.services.workspace import Workspace
 

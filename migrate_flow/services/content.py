@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.entry import Subject
+from migrate_flow.core.outline import Outline
 from migrate_flow.core.outline import manifest_traits as manifest_traits
 from migrate_flow.core.standing import Standing, stand
 from migrate_flow.core.traits import Traits, in_order, read_traits
@@ -15,7 +16,6 @@ from migrate_flow.errors import Refused, ScriptError, UsageError
 
 if TYPE_CHECKING:
     from migrate_flow.core.history import Attestation, RevisionRecord
-    from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision
     from migrate_flow.services.workspace import Workspace
 

@@ -46,21 +46,17 @@ class Ledger(Protocol):
     ) -> Entry:
         """Append in one transaction. seen: the head that the caller knows; entries that came after it are given
         to recheck, inside the transaction, which raises to refuse."""
-        ...
 
     def artifact(self, sha256: str) -> bytes | None: ...
 
     def raw_rows(self) -> Iterator[Sequence[Any]]:
         """Every entry's columns as stored, unchecked, in the order of the fields of `Entry`."""
-        ...
 
     def artifacts(self) -> Iterator[tuple[str, bytes]]:
         """Every artifact: digest (hex) and content, unchecked."""
-        ...
 
     def describe(self) -> str:
         """Where the ledger lies, without secrets."""
-        ...
 
     def clock_offset(self) -> timedelta: ...  # how far its server's clock is ahead of this machine's; a file has none
 
@@ -74,7 +70,6 @@ class Heads(Protocol):
 
     def note(self, ledger: str, head: Head) -> None:
         """Never raises."""
-        ...
 
 
 class Scripts(Protocol):
@@ -119,7 +114,6 @@ class Verifier(Protocol):
 
     def verify(self, statement: bytes, signature: str) -> str:
         """The public key that made it."""
-        ...
 
 
 class Target(Protocol):
@@ -151,12 +145,10 @@ class Target(Protocol):
 
     def activity(self) -> tuple[Activity, ...]:
         """What the server does for us now. Raises TargetError."""
-        ...
 
     def lock(self, *, end_orphans: bool = False) -> AbstractContextManager[object]:
         """The value proves the lock to a session. Raises BusyError if another process, or what one left behind in
         the server, holds it. end_orphans: end the latter."""
-        ...
 
     def supervise(self, attempt: str) -> AbstractContextManager[Supervisor]:
         """A connection of our own beside a step."""
@@ -164,34 +156,27 @@ class Target(Protocol):
     def snapshot(self) -> Snapshot | None:
         """The schema as it is, without our tables and Alembic's; None where there is no database yet. Raises
         TargetError."""
-        ...
 
     def unchanged(self, rows: str) -> bool:
         """Whether the schema is the one whose snapshot came with this digest of its rows. False tells nothing. Raises
         TargetError."""
-        ...
 
     def row_estimates(self, relations: Sequence[str]) -> Mapping[str, int]:
         """About how many rows these tables hold, of those that are there and were ever counted. Never raises."""
-        ...
 
     def guard(self, after: int = 0) -> SeenGuard:
         """What stands against schema changes from outside, and its log behind the row with this id. Raises TargetError;
         UsageError for a dialect that has no guards."""
-        ...
 
     def install_guard(self, mode: Literal["audit", "block"], held: object, roles: tuple[str, ...]) -> None:
         """held: what the lock of the environment's target gave; this connection must be to the same database. roles:
         who migrates. Raises TargetError without the right, UsageError for another database, BusyError."""
-        ...
 
     def remove_guard(self, held: object) -> None:
         """As install_guard."""
-        ...
 
     def migration_url(self) -> str:
         """The URL with its secret, for Alembic's env.py alone."""
-        ...
 
 
 class Supervisor(Protocol):
@@ -199,27 +184,22 @@ class Supervisor(Protocol):
 
     def note(self, item: Journaled) -> None:
         """Durable when it returns."""
-        ...
 
     def mark(self, n: int, state: Durability) -> None: ...
 
     def sees(self, n: int) -> bool:
         """Whether the journal's row of this number is durable."""
-        ...
 
     def unchanged(self, item: Journaled) -> bool:
         """Whether a statement that failed left no trace."""
-        ...
 
     def waits_for(self, begun: Any) -> str: ...
 
     def settle(self, begun: Any) -> bool:
         """Ends what the server still does for the step; False if it goes on all the same."""
-        ...
 
     def trace(self) -> Trace:
         """What the step left, receipt or not."""
-        ...
 
 
 @dataclass(slots=True)
@@ -294,16 +274,13 @@ class MigrationSession(Protocol):
 
     def probe(self) -> Probe:
         """Run env.py without changing anything. Raises TargetError, UsageError."""
-        ...
 
     def run(self, step: Step, supervisor: Supervisor, running: Running) -> None:
         """Run one step and its receipt in one transaction. Whatever env.py or the script raises comes through:
         only evidence read back afterwards tells the outcome."""
-        ...
 
     def may_retry(self, error: BaseException) -> bool:
         """Whether the step failed for something that passes: a lock held by an application, a deadlock."""
-        ...
 
 
 class Runner(Protocol):
@@ -319,23 +296,18 @@ class Runner(Protocol):
     ) -> AbstractContextManager[MigrationSession]:
         """held: what the target's lock gave. headers: the graph to run on; default, this checkout's, which must then
         be sound."""
-        ...
 
     def render(self, manifest: Manifest, dialect: str) -> RenderedSql:
         """SQL by a child process, without a database or secrets."""
-        ...
 
     def new_revision(self, request: NewRevision, url: str | None) -> str:
         """Write a script from the project's template; the path of the new file."""
-        ...
 
     def versions(self) -> dict[str, str]:
         """Versions of the libraries that run migrations."""
-        ...
 
     def environment_digests(self) -> dict[str, str]:
         """Digests of env.py and of Alembic's configuration."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
 from migrate_flow.core.text import shortened
 from migrate_flow.services.settled import Brief
+from migrate_flow.services.status import Row
 from migrate_flow.views import attempts
 
 if TYPE_CHECKING:
     from migrate_flow.services.inbox import Inbox
-    from migrate_flow.services.status import Board, Row
+    from migrate_flow.services.status import Board
 
 STATE_TONES = {
     State.APPROVED: Tone.GOOD,
