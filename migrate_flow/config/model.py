@@ -205,7 +205,7 @@ class Hook(Table):
     on: tuple[Kinds, ...] = Field(
         strict=False,
         min_length=1,
-        description='Kinds of entries, or beginnings of them: "apply.applied", "apply.", "migration.approved".',
+        description='Kinds of entries, or beginnings of them: "apply.applied", "apply.", "migration.self-reviewed".',
     )
     command: tuple[Line, ...] = Field(
         strict=False,

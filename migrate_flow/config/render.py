@@ -212,7 +212,7 @@ _REST = """\
 
 # A command that hears of new entries of some kinds, as JSON on stdin, after the act. No shell; never in its way.
 # [hooks.chat]
-# on = ["apply.", "migration.approved"]
+# on = ["apply.", "migration.self-reviewed"]
 # command = ["tools/tell-the-team", "--channel", "database"]
 # timeout = "10s"
 """

@@ -25,7 +25,11 @@ _SHA256 = r"(sha256:[0-9a-f]{64})?"
 
 # PostgreSQL counts its timeouts in milliseconds, in 32 bits.
 _LONGEST_TIMEOUT = timedelta(days=24)
-_AREAS = dict.fromkeys(f"{kind.partition('.')[0]}." for kind in Kind)
+# Entries of commands that run code of the checkout anyway: env.py, scripts, templates. Whoever reviews, approves or
+# reads runs none of it, and a hook must not change that: it would run with their keys.
+_HEARD = (
+    *(kind for kind in Kind if kind.startswith("apply.")), Kind.MIGRATION_CREATED, Kind.CHECKED, Kind.SELF_REVIEWED,
+)  # fmt: skip
 _LONGEST_HOOK = timedelta(minutes=1)
 
 
@@ -61,9 +65,13 @@ def _hook_timeout(value: str) -> str:
 
 
 def _kinds(value: str) -> str:
-    if not value or not any(kind.startswith(value) for kind in Kind):
-        meant = get_close_matches(value, [*_AREAS, *Kind], n=1)
+    named = {kind for kind in Kind if value and kind.startswith(value)}
+    if not named:
+        meant = get_close_matches(value, ["apply.", *_HEARD], n=1)
         raise ValueError(f"no kind of entry begins so{f', did you mean {meant[0]}?' if meant else ''}")
+    if more := sorted(named.difference(_HEARD)):
+        may = f"apply. or {', '.join(_HEARD[-3:])}"
+        raise ValueError(f"no hook hears of {more[0]}, whose command runs nothing of a checkout; say {may}")
     return value
 
 
@@ -84,7 +92,7 @@ Expression = Annotated[str, Field(min_length=1), AfterValidator(_expression)]
 Length = Annotated[str, AfterValidator(_length), Field(examples=["24h", "30d", "1h30min"])]
 Timeout = Annotated[str, AfterValidator(_timeout), Field(examples=["5s", "15min"])]
 HookTimeout = Annotated[str, AfterValidator(_hook_timeout), Field(examples=["10s"])]
-Kinds = Annotated[str, AfterValidator(_kinds), Field(examples=["apply.", *Kind])]
+Kinds = Annotated[str, AfterValidator(_kinds), Field(examples=["apply.", *_HEARD])]
 WindowText = Annotated[str, AfterValidator(_window), Field(examples=["mon-thu 09:00-16:00 Europe/Berlin"])]
 Role = Annotated[
     str,

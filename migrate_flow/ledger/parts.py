@@ -7,7 +7,6 @@ flipped does not match its checksum, and is no answer.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 import weakref
@@ -70,7 +69,7 @@ class NewPart:
 
     def __init__(self, folder: Path, number: int) -> None:
         _make_own(folder)
-        self.name, self._number, self._length = f"{secrets.token_hex(8)}.part", number, 0
+        self.name, self._number, self._length = f"{os.urandom(8).hex()}.part", number, 0
         self._file = _create(folder / self.name)
 
     def add(self, content: bytes) -> Ref:
@@ -106,7 +105,7 @@ def write_index(folder: Path, index: Mapping[str, Any]) -> None:
     """Raises OSError, TypeError for what is no JSON."""
     _make_own(folder)
     content = orjson.dumps(index)
-    fresh = folder / f"{secrets.token_hex(8)}.new"
+    fresh = folder / f"{os.urandom(8).hex()}.new"
     with _create(fresh) as file:
         file.write(b"%08x\n%s" % (zlib.crc32(content), content))
     fresh.replace(folder / INDEX)

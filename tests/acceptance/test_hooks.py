@@ -157,12 +157,20 @@ def test_it_is_given_no_secret(shell: Shell) -> None:
     assert "hidden-word" not in environment + (shell.folder / "given").read_text()
 
 
-def test_other_commands_and_exports_are_heard_of_too(shell: Shell) -> None:
-    hooked(shell, HEARD, on='"ledger.exported", "migration.self"')
+def test_what_an_author_records_is_heard_of_too(shell: Shell) -> None:
+    hooked(shell, HEARD, on='"migration.self"')
     shell.flow("track")
     shell.flow("self-review", "aaaa01")
-    shell.flow("export", "--output", "entries.jsonl")
-    assert [entry["kind"] for entry in heard(shell)] == ["migration.self-reviewed", "ledger.exported"]
+    assert [entry["kind"] for entry in heard(shell)] == ["migration.self-reviewed"]
+
+
+@pytest.mark.parametrize("on", ["migration.approved", "migration.", "policy.", "ledger.exported", "key.revoked"])
+def test_no_hook_runs_beside_the_key_of_who_runs_nothing_of_a_checkout(shell: Shell, on: str) -> None:
+    """A branch that somebody looks at must not run commands with the reviewer's key."""
+    hooked(shell, HEARD, on=f'"{on}"')
+    refused = shell.flow("status", code=2)
+    assert "no hook hears of" in refused.err
+    assert heard(shell) == []
 
 
 def test_a_variable_turns_them_off(shell: Shell) -> None:

@@ -62,21 +62,21 @@ class Case:
 
 WITHOUT_A_PROJECT = (Case("--version", 18), Case("--help", 58), Case("status --help", 20))
 IN_A_PROJECT = (
-    Case("status", 100),
-    Case("status 0002", 100),
-    Case("status --format json", 100),
-    Case(f"--as {ADA} inbox", 100),
-    Case("log", 100),
-    Case("log --format json", 100),
-    Case("show 0002", 125),
+    Case("status", 112),
+    Case("status 0002", 112),
+    Case("status --format json", 112),
+    Case(f"--as {ADA} inbox", 112),
+    Case("log", 112),
+    Case("log --format json", 112),
+    Case("show 0002", 137),
     Case("keys list", 60),
-    Case("policy show", 100),
+    Case("policy show", 112),
     Case("policy diff", 100),
     Case("env list", 100),
     Case("ledger info", 95),
-    Case("drift --env dev", 145, DATABASE | {"cryptography"}),
-    Case("plan --env dev", 155, DATABASE | {"cryptography"}, code=1),
-    Case(f"--as {ADA} apply 0002 --env dev", 190, DATABASE | {"cryptography", "alembic", "mako", "zoneinfo"}),
+    Case("drift --env dev", 155, DATABASE | {"cryptography"}),
+    Case("plan --env dev", 165, DATABASE | {"cryptography"}, code=1),
+    Case(f"--as {ADA} apply 0002 --env dev", 200, DATABASE | {"cryptography", "alembic", "mako", "zoneinfo"}),
 )
 
 
