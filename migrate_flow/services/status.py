@@ -209,7 +209,14 @@ def _nobody_left(deed: str, roles: Iterable[str]) -> str:
 
 def _next_apply(workspace: Workspace, revision: str, applied: Mapping[str, Application | None]) -> str:
     name = _next_environment(workspace, applied)
-    return f"migrate-flow apply {revision} --env {name}" if name else ""
+    if not name:
+        return ""
+    attempts = (
+        [] if workspace.policy.environments[name].personal else workspace.history.environment(name).open_attempts()
+    )
+    if any(not attempt.may_resume for _target, attempt in attempts):
+        return f"migrate-flow recover --env {name}"
+    return f"migrate-flow apply {revision} --env {name}"
 
 
 def _next_environment(workspace: Workspace, applied: Mapping[str, Application | None]) -> str:
