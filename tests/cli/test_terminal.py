@@ -13,10 +13,12 @@ from tests.support.project import ADA, BEN, DORA, Project
 pty = pytest.importorskip("pty", reason="a pseudo-terminal is asked for, which this platform does not have")
 
 
-def on_a_terminal(project: Project, *words: str, typed: str = "", code: int = 0, **variables: str) -> str:
-    """What a person sees, with escape sequences. 80 columns. typed: by the person, before anything is asked."""
+def on_a_terminal(
+    project: Project, *words: str, typed: str = "", code: int = 0, columns: int = 80, **variables: str
+) -> str:
+    """What a person sees, with escape sequences. typed: by the person, before anything is asked."""
     main, other = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **variables}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), **variables}
     with subprocess.Popen(
         [sys.executable, "-m", "migrate_flow", *words],
         cwd=project.folder,
@@ -37,7 +39,7 @@ def on_a_terminal(project: Project, *words: str, typed: str = "", code: int = 0,
                 break
             seen += block
     os.close(main)
-    assert process.returncode == code
+    assert process.returncode == code, (words, seen.decode())
     return seen.decode()
 
 
@@ -133,3 +135,35 @@ def test_what_is_longer_than_the_terminal_goes_to_the_pager(project: Project) ->
     for words, lines in ((("show", "aaaa"), "200"), (("--no-input", "show", "aaaa"), "10"), (("log",), "200")):
         assert "paged" not in on_a_terminal(project, *words, PAGER=pager, LINES=lines)
     assert "paged" not in on_a_terminal(project, "show", "aaaa", PAGER=pager, LINES="10", TERM="dumb")
+
+
+NOES = [
+    (("apply", "--env", "production"), 1),
+    (("plan", "--env", "production"), 1),
+    (("review", "aaaa"), 1),
+    (("approve", "aaaa"), 1),
+    (("rollback", "--env", "dev", "--to", "base", "-m", "a reason"), 0),
+    (("recover", "--env", "dev", "--abandon"), 2),
+    (("status", "an-id-that-no-script-in-this-checkout-declares-and-no-entry-either"), 2),
+    (("--as", "somebody-with-a-long-address@a-company-with-a-long-name.example.com", "new", "-m", "x"), 2),
+    (("--config", "a/folder/that/is/not/there/and/has/a/long/name/migrate-flow.toml", "status"), 2),
+    (("apply", "--environment", "dev"), 2),
+    (("log", "--kind", "a.kind.that.no.entry.has.and.that.is.longer.than.any.kind.that.there.is"), 0),
+]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_no_fits_its_terminal(project: Project, columns: int) -> None:
+    """Broken between words, but for what is there to be copied: hints, commands, digests and places."""
+    path = project.script("aaaa")
+    path.write_text(
+        path.read_text().replace("make t_aaaa", "make t_aaaa, which takes more words than a line has room " * 2)
+    )
+    project.flow("track", actor=ADA)
+    for words, code in NOES:
+        actor = () if words[0] == "--as" else ("--as", ADA)
+        shown = on_a_terminal(project, *actor, *words, code=code, columns=columns, NO_COLOR="1").replace("\r", "")
+        assert shown.strip(), words
+        whole = [line for line in shown.splitlines() if not line.lstrip().startswith(("hint:", "where:", "sha256:"))]
+        long = [line for line in whole if len(line) > columns and " " in line.strip()[:columns]]
+        assert long == [], words
