@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import unchecked, warm
 from tests.support.canary import CANARIES
@@ -20,6 +21,10 @@ from tests.support.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from tests.support.mariadb import MariadbServer
+
+# A busy machine makes no test fail.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Off unless `-m` names them; pyproject.toml says what each needs, CONTRIBUTING.md how to run them.
 OFF_BY_DEFAULT = ("mariadb", "system", "real", "sweep", "browser")
