@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from migrate_flow import cache_folder
+
 INDEX = "index"
 MOST_LEDGERS = 8
 MOST_BYTES = 1 << 28  # of one ledger's model
@@ -122,14 +124,13 @@ def _create(path: Path) -> BinaryIO:
 
 
 def _make_own(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _require_own(folder)
+    if not cache_folder.make(folder):
+        raise PermissionError(f"{folder} is not this user's alone")
 
 
 def _require_own(folder: Path) -> None:
-    """Raises PermissionError for a folder that others could write to."""
-    found = folder.stat()
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+    """Raises PermissionError for a folder that others could look into or write to."""
+    if not cache_folder.is_ours(folder):
         raise PermissionError(f"{folder} is not this user's alone")
 
 
