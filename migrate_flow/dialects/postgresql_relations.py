@@ -30,6 +30,7 @@ _SECURITY = {
     (True, True): "on, for the owner too",
     (False, True): "off, but for the owner too",
 }
+_PLACE = 3  # values of a column's row that say where it is, before those that say what it is
 FIRING = {"D": "disabled", "R": "on a replica", "A": "always"}
 
 quoted = lru_cache(maxsize=20_000)(dotted)
@@ -127,6 +128,19 @@ def _columns(found: Found, of: str, relation: Any, rows: Sequence[Any]) -> None:
 
 
 def _column(row: Any) -> tuple[tuple[str, str], ...]:
+    """Many columns are alike, and most are there again in the next snapshot of a run."""
+    try:
+        return _alike(row.__class__, row[_PLACE:])
+    except TypeError:  # its options are a list
+        return _said_of(row)
+
+
+@lru_cache(maxsize=20_000)
+def _alike(kind: Any, values: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
+    return _said_of(kind._make((None,) * _PLACE + values))
+
+
+def _said_of(row: Any) -> tuple[tuple[str, str], ...]:
     expression = one_form(row.default)
     generated = _GENERATED.get(row.generated)
     return attributes(

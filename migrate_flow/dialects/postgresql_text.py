@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ class _Node(NamedTuple):
     inside: tuple[_Node, ...] | None = None
 
 
+@lru_cache(maxsize=20_000)
 def one_form(printed: str | None) -> str:
     """The normalised text; empty for none."""
     if not printed:

@@ -108,7 +108,7 @@ def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool) -
 
 def row_counts(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
     """Exact counts of all tables but ours."""
-    rows = _all(connection, catalog.TABLES)
+    rows = _read(connection, catalog.TABLES, None)
     tables = [(schema, name) for schema, name in rows if not {name, f"{schema}.{name}"} & leave_out]
     counts: dict[str, int] = {}
     for start in range(0, len(tables), _AT_ONCE):
@@ -172,21 +172,21 @@ def _is_idle(connection: Connection) -> bool:
 
 
 def _read(connection: Connection, query: str, digests: list[str] | None) -> list[Any]:
-    """digests: where the one of these rows goes, as `_digest` has the server make it. Of the very rows that are read:
-    another look a moment later might see others."""
+    """The rows. digests: where the one of these rows goes, as `_digest` has the server make it. Of the very rows that
+    are read: another look a moment later might see others."""
     if digests is None:
-        return _all(connection, query)
-    found = _all(connection, f"SELECT t.*, t::text AS as_text FROM ({query}) t")  # noqa: S608 all written here
-    digests.append(hashlib.sha256("\n".join(row.as_text for row in found).encode()).hexdigest())
-    return found
-
-
-def _all(connection: Connection, query: str) -> list[Any]:
-    """The rows, with names that are ten times as fast to look up as those of SQLAlchemy's rows."""
-    result = connection.exec_driver_sql(query)
-    return list(map(_row(tuple(result.keys()))._make, result.all()))
+        result = connection.exec_driver_sql(query)
+        return list(map(_row(tuple(result.keys()))._make, result.all()))
+    with_text = f"SELECT t.*, t::text AS as_text FROM ({query}) t"  # noqa: S608 all written here
+    result = connection.exec_driver_sql(with_text)
+    *names, _ = result.keys()
+    found = result.all()
+    digests.append(hashlib.sha256("\n".join([row[-1] for row in found]).encode()).hexdigest())
+    make = _row(tuple(names))._make
+    return [make(row[:-1]) for row in found]
 
 
 @cache
 def _row(names: tuple[str, ...]) -> Any:
+    """Names that are ten times as fast to look up as those of SQLAlchemy's rows."""
     return namedtuple("Row", names)
