@@ -197,15 +197,18 @@ class DatabaseTarget:
         with self._looking() as connection:
             if connection is None:
                 return None
-            identity = self._dialect.tables.read_identity(connection)
-            return self._dialect.snapshot(connection, _version_tables(identity), rows=True)
+            return self._dialect.snapshot(connection, self._version_tables(connection), rows=True)
 
     def unchanged(self, rows: str) -> bool:
         with self._looking() as connection:
             if connection is None or not rows:
                 return False
-            identity = self._dialect.tables.read_identity(connection)
-            return self._dialect.rows(connection, _version_tables(identity)) == rows
+            return self._dialect.rows(connection, self._version_tables(connection)) == rows
+
+    def _version_tables(self, connection: Connection) -> frozenset[str]:
+        identity = self._dialect.tables.read_identity(connection)
+        connection.commit()  # the schema is read in a transaction of its own, of one state
+        return _version_tables(identity)
 
     @contextmanager
     def _looking(self) -> Iterator[Connection | None]:

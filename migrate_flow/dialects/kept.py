@@ -45,7 +45,7 @@ class Kept:
         again, connection = connection is not None, connection or engine.connect()
         try:
             yield connection
-            connection.rollback()
+            connection.commit()  # nothing was written, and psycopg forgets what it prepared after each ROLLBACK
         except BaseException:
             self._failed = self._failed or again
             _close(connection)
