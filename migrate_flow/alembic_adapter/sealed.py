@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -126,8 +127,14 @@ def execute(source: bytes, path: str, name: str) -> types.ModuleType:
     """Run source as a module that is in nobody's cache."""
     module = types.ModuleType(name)
     module.__file__ = path
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    exec(_compiled(source, path), module.__dict__)  # noqa: S102
     return module
+
+
+@lru_cache(maxsize=4)
+def _compiled(source: bytes, path: str) -> types.CodeType:
+    """Of these very bytes: env.py runs once for each step."""
+    return compile(source, path, "exec", dont_inherit=True)
 
 
 def script_directory(

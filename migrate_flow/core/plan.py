@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrate_flow.core import canonical
@@ -58,7 +59,7 @@ class PlannedStep:
         return self.header.message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """target: the uuid of the database, empty if it is not claimed yet. gates: those about the target."""
 
@@ -75,8 +76,8 @@ class Plan:
     def allowed(self) -> bool:
         return self.gates.allowed and all(step.decision.allowed for step in self.steps)
 
-    @property
-    def digest(self) -> str:
+    @cached_property
+    def digest(self) -> str:  # every entry of a run has it
         """Over what was decided on: no time, no ledger head."""
         return plan_digest(self.environment, self.target, self.heads, self.steps, self.policy)
 

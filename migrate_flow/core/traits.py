@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from migrate_flow.core.behaviour import every_node, syntax_tree
 
@@ -54,6 +55,7 @@ class Traits:
 UNKNOWN = Traits(("raw-sql-unknown",))
 
 
+@lru_cache(maxsize=256)
 def read_traits(source: bytes, direction: str = "upgrade") -> Traits:
     """The traits of one script in one direction. A source that does not parse is unknown, so raw-sql-unknown."""
     try:
