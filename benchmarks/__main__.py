@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.cases import Bench, Case, cases
-from benchmarks.measure import CommandFailed, Result, Workspace, workspace
+from benchmarks.measure import KEPT_FOLDERS, CommandFailed, Result, Workspace, workspace
 from benchmarks.peers import PEERS
 from benchmarks.peers.ours import OURS
 from benchmarks.peers.peer import Peer
@@ -25,6 +25,8 @@ def _arguments() -> argparse.Namespace:
     size.add_argument("--full", action="store_true", help="all cases with every peer; a missing peer is an error")
     size.add_argument("--short", action="store_true", help="smaller cases with Alembic alone, for CI")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a case or a peer; repeatable")
+    cold = "what no run finds of those before it; repeatable"
+    parser.add_argument("--cold", action="append", default=[], choices=list(KEPT_FOLDERS), help=cold)
     parser.add_argument("--runs", type=int, default=0, metavar="N", help="measured pairs of each case")
     parser.add_argument("--peers-dir", type=Path, metavar="DIR", help="where pip and npm put the peers")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="JSON there, and Markdown beside it")
@@ -94,7 +96,7 @@ def main() -> None:
     given = _arguments()
     chosen, peers = _chosen(given)
     titles = {case.name: case.title for case in chosen}
-    with workspace(_search(given.peers_dir)) as space:
+    with workspace(_search(given.peers_dir), given.cold) as space:
         versions = _require(space, peers)
         try:
             results = _measure(given, space, chosen, peers)

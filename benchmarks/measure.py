@@ -25,10 +25,12 @@ class CommandFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """folder: temporary, everything generated is below it; environ: what every command runs under."""
+    """folder: temporary, everything generated is below it; environ: what every command runs under. cold: folders that
+    are emptied before each run, of either side."""
 
     folder: Path
     environ: Mapping[str, str]
+    cold: Sequence[Path] = ()
 
     def find(self, program: str) -> Path | None:
         found = shutil.which(program, path=self.environ["PATH"])
@@ -50,14 +52,15 @@ class Workspace:
         return done.stdout
 
 
+KEPT_FOLDERS = {"caches": "cache", "bytecode": "bytecode"}  # what a run finds of those before it
 STATE = "state"  # where our side remembers the newest head of each ledger
 
 
 @contextmanager
-def workspace(search: Sequence[Path]) -> Iterator[Workspace]:
+def workspace(search: Sequence[Path], cold: Sequence[str] = ()) -> Iterator[Workspace]:
     """A temporary folder and a clean environment: no setting of the caller's may lead elsewhere or slow one side.
 
-    search: folders with programs, looked through before PATH.
+    search: folders with programs, looked through before PATH. cold: what no run finds, of `KEPT_FOLDERS`.
     """
     with tempfile.TemporaryDirectory(prefix="migrate-flow-benchmarks-") as made:
         folder = Path(made)
@@ -66,10 +69,11 @@ def workspace(search: Sequence[Path]) -> Iterator[Workspace]:
         path = os.pathsep.join([*map(str, search), os.environ.get("PATH", os.defpath)])
         # The byte code of every Python program and script is kept, so that a warm run reads it.
         environ = {"PATH": path, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1"}
-        environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+        environ["PYTHONPYCACHEPREFIX"] = str(folder / KEPT_FOLDERS["bytecode"])
         environ["XDG_STATE_HOME"] = str(folder / STATE)
-        environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        yield Workspace(folder, environ | {name: os.environ[name] for name in KEPT if name in os.environ})
+        environ["XDG_CACHE_HOME"] = str(folder / KEPT_FOLDERS["caches"])
+        emptied = [folder / KEPT_FOLDERS[name] for name in cold]
+        yield Workspace(folder, environ | {name: os.environ[name] for name in KEPT if name in os.environ}, emptied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ def compare(space: Workspace, case: str, ours: Contender, peer: Contender, runs:
 
 def sample(space: Workspace, contender: Contender) -> Sample:
     contender.reset()
+    for folder in space.cold:
+        shutil.rmtree(folder, ignore_errors=True)
     os.sync()  # else the first fsync of the measured command waits for what `reset` wrote
     environ = {**space.environ, **contender.environ}
     done = subprocess.run(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ settings.load_profile("any machine")
 OFF_BY_DEFAULT = ("mariadb", "system", "real", "sweep", "browser")
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()  # tests by mark
+IN_MEMORY = pytest.StashKey[str]()  # the folder, if we made one
 BYTE_CODE = pytest.StashKey[tuple[str | None, bool]]()  # as the caller has it
 
 # Files that go to one process as a whole: what all of their tests share takes seconds to make.
@@ -40,6 +43,8 @@ TOGETHER = (
     *("tests/acceptance/test_guard_superuser.py", "tests/exports/test_programs.py"),
     "tests/docs/test_site.py",
 )
+
+MEMORY, NEEDED = Path("/dev/shm"), 8 << 30  # a folder of our own is made in it
 
 GITCONFIG = """\
 [user]
@@ -166,9 +171,25 @@ def _off(config: pytest.Config) -> list[str]:
     return [mark for mark in OFF_BY_DEFAULT if mark not in asked]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = {}
     _keep_byte_code(config)
+    _write_to_memory(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if made := config.stash.get(IN_MEMORY, None):
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _write_to_memory(config: pytest.Config) -> None:
+    """A ledger waits for the disk several times an entry, and thousands of entries are half of the run's time. Where
+    memory has the room, what tests write goes there, and is gone with the run; ``--basetemp DIR`` keeps it."""
+    if config.option.basetemp is not None or hasattr(config, "workerinput"):
+        return
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED:
+        config.option.basetemp = config.stash[IN_MEMORY] = tempfile.mkdtemp(prefix="migrate-flow-tests-", dir=MEMORY)
 
 
 def _keep_byte_code(config: pytest.Config) -> None:
