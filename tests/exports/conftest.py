@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.exports.bundles import Sample, written
+from tests.exports.tampering import ABOUT_IT
 from tests.support.audited import LARGE, SMALL, Audited, kept
 from tests.support.shell import Shell, make_home
 
@@ -63,3 +65,18 @@ def exported(
     pycache = Path(cache.mkdir("pycache")) if cache else tmp_path_factory.mktemp("pycache")
     folder = tmp_path_factory.mktemp("exported")
     return Exported(made, Shell(folder, make_home(tmp_path_factory.mktemp("home")), pycache), folder)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    return Sample(written(tmp_path_factory.mktemp("ledger")))
+
+
+@pytest.fixture(scope="session")
+def part(whole: Sample) -> Sample:
+    return Sample(whole.scribe, ABOUT_IT)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "given"
