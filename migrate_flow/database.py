@@ -14,11 +14,12 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from migrate_flow.core.dialects import is_file, speaks
 from migrate_flow.core.facts import Activity, Identity, Observation, Receipt, Remains
 from migrate_flow.core.guard import SeenGuard
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.core.trace import Trace
-from migrate_flow.dialects import Dialect, dialect_for, speaks
+from migrate_flow.dialects import Dialect, dialect_for
 from migrate_flow.dialects.kept import Kept
 from migrate_flow.dialects.supervisor import Supervisor, probed
 from migrate_flow.errors import BusyError, ConfigError, MigrateFlowError, TargetError, UsageError
@@ -62,14 +63,14 @@ def parse_url(value: str, where: str) -> URL:
     """Raises ConfigError without repeating the value."""
     try:
         url = make_url(value.strip())
-        backend = url.get_backend_name()
+        path = is_file(url.get_backend_name())
     except (ArgumentError, ValueError):
         raise ConfigError(
             "the URL can't be read",
             hint="dialect://user:password@host:port/database, special characters in the password %-encoded",
             where=where,
         ) from None
-    if "@" in (url.host or "") or (backend != "sqlite" and "@" in (url.database or "")):
+    if "@" in (url.host or "") or (not path and "@" in (url.database or "")):
         remember(url.host)
         raise ConfigError(
             "the URL holds more than one @: the password's own must be %-encoded",
@@ -78,10 +79,9 @@ def parse_url(value: str, where: str) -> URL:
         )
     remember(url.password if isinstance(url.password, str) else None)
     for parameter in _SECRET_PARAMETERS:
-        given = url.query.get(parameter)
-        for secret in (given,) if isinstance(given, str) else given or ():
+        for secret in url.normalized_query.get(parameter, ()):
             remember(secret)
-    if backend != "sqlite" and not url.database:
+    if not path and not url.database:
         raise ConfigError("the URL names no database", hint="dialect://user@host:port/database", where=where)
     return url
 

@@ -21,7 +21,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
 from migrate_flow.alembic_adapter.step import StepRun, online
-from migrate_flow.dialects import Dialect, speaks
+from migrate_flow.core.dialects import speaks
+from migrate_flow.dialects import Dialect
 from migrate_flow.dialects.dialect import Begun, StepFrame
 from migrate_flow.dialects.engines import settled_in
 from migrate_flow.errors import MigrateFlowError, TargetError, UsageError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.trace import OPENED, STATEMENT, TRANSACTION, Durability, Journaled, shortened
 from migrate_flow.errors import TargetError, UnsettledError
 from migrate_flow.failpoint import Failpoint, passing
@@ -44,7 +45,6 @@ _PURE = frozenset(
     )
 )  # fmt: skip
 _OURS = re.compile(r"\bmigrate_flow(_(target|receipt|journal|holder))?\b", re.I)
-_NOTHING = {"mysql": "DO 0", "mariadb": "DO 0", "postgresql": "DO 'BEGIN END'", "sqlite": "SELECT 1"}
 
 
 class Statements:
@@ -182,7 +182,7 @@ class Statements:
             return statement, parameters
         digest = self._chained(statement, parameters)
         if self._already_durable(statement, digest):
-            return _NOTHING[connection.dialect.name], [()] if many else ()
+            return KINDS[connection.dialect.name].nothing, [()] if many else ()
         if self._dialect.commits_by_itself(statement, in_block=self.in_block):
             self._start(statement, digest, many=many)
         else:

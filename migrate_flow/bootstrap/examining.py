@@ -20,6 +20,7 @@ from migrate_flow.bootstrap.project import checkout
 from migrate_flow.bootstrap.urls import environment_url
 from migrate_flow.config.schema import schema
 from migrate_flow.core.checkup import Check
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.rehearsal import embedded
 from migrate_flow.signing.key_files import project_keys_dir, user_keys_dir
@@ -27,7 +28,6 @@ from migrate_flow.signing.key_files import project_keys_dir, user_keys_dir
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
 
-_OURS = {"postgresql": ("psycopg", "postgresql"), "mysql": ("pymysql", "mysql"), "mariadb": ("pymysql", "mysql")}
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'", "mysqldb": "mysqlclient"}
 _OTHERS = 0o077
 
@@ -56,9 +56,9 @@ def _drivers(config: Config) -> Iterator[Check]:
     """Ours, by which targets are looked at; and env.py's, which the URL names or SQLAlchemy chooses."""
     missing: dict[str, tuple[str, list[str]]] = {}
     for name, environment in config.environments.items():
-        module, extra = _OURS.get(environment.dialect, ("", ""))
-        if module and importlib.util.find_spec(module) is None:
-            missing.setdefault(module, (f"pip install 'migrate-flow[{extra}]'", []))[1].append(name)
+        ours = KINDS[environment.dialect]
+        if ours.driver and importlib.util.find_spec(ours.driver) is None:
+            missing.setdefault(ours.driver, (f"pip install 'migrate-flow[{ours.extra}]'", []))[1].append(name)
         try:
             url = environment_url(config, name)
             driver = url.get_driver_name()

@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow.alembic_adapter.recording import recorded
 from migrate_flow.bootstrap.project import checkout, load_config, runner
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.entry import Entry
 from migrate_flow.core.facts import Identity
 from migrate_flow.core.redaction import redact
@@ -244,7 +245,7 @@ class ScratchScene:
 
 
 def _scratch(job: Job) -> Scratch:
-    if job.dialect == "sqlite":
+    if KINDS[job.dialect].file:
         folder = Path(job.folder, "database")
         folder.mkdir(exist_ok=True)
         return SqliteScratch(folder)

@@ -15,8 +15,8 @@ from sqlalchemy.exc import ArgumentError
 
 from migrate_flow.bootstrap.urls import environment_url, keyring_url
 from migrate_flow.core.canonical import sha256
+from migrate_flow.core.dialects import KINDS, scratched_by
 from migrate_flow.database import resolve_url
-from migrate_flow.dialects import speaks
 from migrate_flow.errors import ConfigError, MigrateFlowError, TargetError
 from migrate_flow.rehearsal import children, embedded
 from migrate_flow.rehearsal.scratch import new_name
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 # -P: the current folder may hold a module of any name.
 _CHILD = (sys.executable, "-P", "-m", "migrate_flow.bootstrap.rehearsal_child")
-_MAINTENANCE = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,15 @@ class ScratchRehearser:
             yield from children.rehearse(job, children.Nursery(_CHILD, _clear, patience_s), processes)
 
     def _server(self, dialect: str, stack: ExitStack) -> str:
-        if dialect == "sqlite":
+        kind = KINDS[dialect]
+        if kind.file:
             return ""
-        key = "postgresql" if dialect == "postgresql" else "mysql"
+        key, (driver, maintenance) = kind.scratch, kind.login
         written = getattr(self.config.rehearsal, key)
         if written:
             url = self._configured(written, key)
             # The database that the URL names is only where we log in.
-            url = url.set(drivername=_DRIVERS[dialect], database=url.database or _MAINTENANCE[dialect])
+            url = url.set(drivername=driver, database=url.database or maintenance)
             return url.render_as_string(hide_password=False)
         if key == "postgresql" and embedded.installed():
             return stack.enter_context(embedded.server()).render_as_string(hide_password=False)
@@ -80,7 +79,7 @@ class ScratchRehearser:
             message = error.message.replace(f"the URL of {key}", "the URL of a server for scratch databases")
             raise ConfigError(message, hint=error.hint, where=where) from None
         backend = url.get_backend_name()
-        if not speaks(backend, key) and not speaks(key, backend):  # one key for MariaDB and MySQL
+        if backend not in scratched_by(key):
             raise ConfigError(f"the URL is one of {backend}", hint=f"name a server that speaks {key}", where=where)
         return url
 
@@ -95,8 +94,8 @@ class ScratchRehearser:
         try:
             own = make_url(self.scripts.settings.sqlalchemy_url or "")
         except ArgumentError:
-            return _DRIVERS.get(dialect, "")
-        return own.drivername if own.get_backend_name() == dialect else _DRIVERS.get(dialect, "")
+            return KINDS[dialect].login[0]
+        return own.drivername if own.get_backend_name() == dialect else KINDS[dialect].login[0]
 
     def _salt(self) -> str:
         """What else the schema depends on: the baseline's content, and what env.py is given."""

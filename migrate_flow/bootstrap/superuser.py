@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from migrate_flow import credentials
 from migrate_flow.bootstrap.urls import URL_SERVICE
+from migrate_flow.core.dialects import speaks
 from migrate_flow.database import DatabaseTarget, first_line, resolve_url
-from migrate_flow.dialects import speaks
 from migrate_flow.errors import ConfigError, TargetError, UsageError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.paths import usable_output
+from migrate_flow.formats import known
 
 
 @dataclass
@@ -22,11 +23,13 @@ class Globals:
     debug: bool = False
 
 
+def _either(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}."
+
+
 As = Annotated[str, typer.Option("--as", metavar="PERSON", help="Whose key signs.")]
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
-FindingsFormat = Annotated[
-    str, typer.Option("--format", metavar="FORMAT", help="table, json, sarif, github, gitlab or junit.")
-]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help=_either(known()))]
+FindingsFormat = Annotated[str, typer.Option("--format", metavar="FORMAT", help=_either(known(findings=True)))]
 Output = Annotated[
     Path | None,
     typer.Option(

@@ -18,7 +18,8 @@ from migrate_flow.cli.options import Globals
 from migrate_flow.cli.paths import write_atomically
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.text import safe, shortened
-from migrate_flow.errors import MigrateFlowError, UsageError
+from migrate_flow.errors import MigrateFlowError
+from migrate_flow.formats import require
 
 if TYPE_CHECKING:
     from migrate_flow.core.document import Document
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 _REPEATED = 80  # characters of a huge input
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 _ENDLESS = re.compile(rf"[^\s/'\"`]{{{_LONGEST_NAME + 1},}}")
-FORMATS = ("table", "json")
-FORMATS_OF_FINDINGS = ("sarif", "github", "gitlab", "junit")
 
 
 def emit(
@@ -76,9 +75,7 @@ def _somebody_reads(ctx: typer.Context) -> bool:
 def check_format(name: str, *, findings: bool = False) -> None:
     """Before anything is done: a format that does not exist must not be found out afterwards. findings: whether the
     command reports some."""
-    known = (*FORMATS, *FORMATS_OF_FINDINGS) if findings else FORMATS
-    if name not in known:
-        raise UsageError(f"there is no format {name!r}", hint=f"one of: {', '.join(known)}", where="--format")
+    require(name, findings=findings)
 
 
 def width(stream: TextIO) -> int:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.config import check_environments, check_people, urls
 from migrate_flow.config.problem import Problem, shown
+from migrate_flow.core.dialects import KINDS, scratched_by
 
 if TYPE_CHECKING:
     from migrate_flow.config.settings import File
 
 _LEDGERS = ("sqlite", "postgresql")
-_SCRATCH = {"postgresql": ("postgresql",), "mysql": ("mysql", "mariadb")}
 
 
 def problems(file: File) -> list[Problem]:
@@ -37,9 +37,9 @@ def _ledger(file: File) -> Iterator[Problem]:
 
 
 def _rehearsal(file: File) -> Iterator[Problem]:
-    for key, allowed in _SCRATCH.items():
+    for key in dict.fromkeys(kind.scratch for kind in KINDS.values() if kind.scratch):
         url = getattr(file.rehearsal, key)
-        if url and (flaw := urls.flaw(url, allowed, name="scratch")):
+        if url and (flaw := urls.flaw(url, scratched_by(key), name="scratch")):
             yield Problem(("rehearsal", key), *flaw)
     baseline = file.rehearsal.baseline or ""
     kind, colon, name = baseline.partition(":")

@@ -10,6 +10,7 @@ from migrate_flow.config import urls
 from migrate_flow.config.problem import Problem, shown
 from migrate_flow.config.settings import Environment
 from migrate_flow.config.shape import nearest
+from migrate_flow.core.dialects import NAMES, speaks
 
 Environments = Mapping[str, Environment]
 
@@ -103,9 +104,8 @@ def _database(name: str, environment: Environment) -> Iterator[Problem]:
     at = ("environments", name, "dialect")
     real, said = urls.dialect_of(environment.url), environment.dialect
     if said is None and real is None:
-        listed = ", ".join(f'"{choice}"' for choice in urls.DIALECTS)
+        listed = ", ".join(f'"{choice}"' for choice in NAMES)
         message = f"must be given where the URL stands elsewhere: one of {listed}"
         yield Problem(at, message, f'add to [environments.{shown(name)}]: dialect = "postgresql"')
-    elif said and real and said != real and (real, said) != ("mysql", "mariadb"):
-        # MariaDB is reached with mysql:// URLs as well.
+    elif said and real and not speaks(real, said):
         yield Problem(at, f'"{said}", but the URL begins with {real}', f'write dialect = "{real}", or mend the URL')

@@ -27,8 +27,8 @@ from migrate_flow.config.values import (
     Variable,
     WindowText,
 )
+from migrate_flow.core import dialects
 
-Dialect = Literal["postgresql", "mysql", "mariadb", "sqlite"]
 Requires = Literal["created", "self-reviewed", "peer-reviewed", "approved"]
 Severity = Literal["error", "warning", "info", "off"]
 Approvals = Annotated[dict[Role, Count], Field(min_length=1)]
@@ -88,7 +88,7 @@ class Environment(Table):
     url: Line = Field(
         description="The database: a URL without password, env:NAME (an environment variable) or keyring:NAME."
     )
-    dialect: Dialect | None = Field(
+    dialect: dialects.Name | None = Field(
         None, description="The kind of database; must be given where the URL is env: or keyring:."
     )
     requires: Requires | None = Field(

@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
+from migrate_flow.core.dialects import NAMES, is_file
+
 DEFAULT_LEDGER = "sqlite:///.migrate-flow/ledger.db"
-DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
 
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|keyring:[A-Za-z0-9][A-Za-z0-9._@+-]*)")
 _LITERAL = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9_]+)?://(\S*)")
@@ -29,10 +30,10 @@ def dialect_of(url: str) -> str | None:
     """The dialect that a literal URL's scheme names; None for references and unknown schemes."""
     match = _LITERAL.fullmatch(url)
     name = match[1].lower() if match else ""
-    return name if name in DIALECTS else None
+    return name if name in NAMES else None
 
 
-def flaw(url: str, allowed: Collection[str] = DIALECTS, name: str = "NAME") -> tuple[str, str] | None:
+def flaw(url: str, allowed: Collection[str] = NAMES, name: str = "NAME") -> tuple[str, str] | None:
     """(message, hint) if the URL may not stand in the file; None if it may. name: for the hint's paste-able form."""
     name = name if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) else "NAME"
     variable = name.replace("-", "_").upper()
@@ -49,14 +50,14 @@ def flaw(url: str, allowed: Collection[str] = DIALECTS, name: str = "NAME") -> t
         return "the URL holds a password, and this file is no place for one", elsewhere
     if scheme not in allowed:
         return _unknown_scheme(scheme, allowed)
-    if scheme != "sqlite" and not _port_fits(rest):
+    if not is_file(scheme) and not _port_fits(rest):
         return "the URL's port is not a number from 1 to 65535", "write host:port, or leave the port out"
     return None
 
 
 def _holds_secret(scheme: str, rest: str) -> bool:
     head, _, query = rest.partition("?")
-    if _PASSWORD.match(rest) or (scheme != "sqlite" and re.search(r":.+@", head)):
+    if _PASSWORD.match(rest) or (not is_file(scheme) and re.search(r":.+@", head)):
         return True
     names = [key.casefold() for key, _ in parse_qsl(query, keep_blank_values=True)]
     return any(word in name for name in names for word in _SECRET_WORDS)

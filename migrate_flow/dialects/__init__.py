@@ -1,4 +1,5 @@
-"""Dialects: each file here is one kind of database. A new dialect is a new file with a `DIALECT`."""
+"""Dialects: each file here is one kind of database. A new dialect is a new file with a `DIALECT`, and an entry in
+`core/dialects.py`."""
 
 from __future__ import annotations
 
@@ -34,9 +35,4 @@ def dialect_for(name: str, where: str = "") -> Dialect:
     return found
 
 
-def speaks(scheme: str, dialect: str) -> bool:
-    """Whether a URL of this scheme may lead to this dialect: MariaDB is reached with mysql:// URLs as well."""
-    return scheme == dialect or (scheme, dialect) == ("mysql", "mariadb")
-
-
-__all__ = ["Dialect", "dialect_for", "speaks"]
+__all__ = ["Dialect", "dialect_for"]

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-_GRAMMARS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+from migrate_flow.core.dialects import KINDS
+
 _MYSQL_RUNS_COMMENT = re.compile(r"/\*M?!")
 _DATA = frozenset({"Insert", "Update", "Delete", "Merge", "Copy"})
 _STATEMENTS = _DATA | {
@@ -44,7 +45,7 @@ def statements_of(text: str, dialects: Iterable[str]) -> tuple[Any, ...] | None:
     Parsed by the first of the dialects' grammars that knows it: a script may run SQL in one of them alone. Without
     dialects, PostgreSQL's. The expressions are shared: never change one.
     """
-    grammars = tuple(dict.fromkeys(grammar for name, grammar in _GRAMMARS.items() if name in set(dialects)))
+    grammars = tuple(dict.fromkeys(kind.grammar for name, kind in KINDS.items() if name in set(dialects)))
     return _parsed(text, grammars or ("postgres",))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, pool
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.redaction import redact, remember
 from migrate_flow.errors import TargetError
 from migrate_flow.rehearsal.scratch import PREFIX
@@ -91,12 +92,12 @@ class _ServerScratch:
             ) from error
 
 
-def on_server(dialect: str, url: str, name: str) -> MysqlScratch | PostgresqlScratch:
+def on_server(dialect: str, url: str, name: str) -> _ServerScratch:
     """url: of the server, with its secret. name: of the scratch database."""
     server = make_url(url)
     remember(server.password)
     engine = create_engine(server, poolclass=pool.NullPool, hide_parameters=True)
-    return PostgresqlScratch(server, engine, name) if dialect == "postgresql" else MysqlScratch(server, engine, name)
+    return _SCRATCHES[KINDS[dialect].scratch](server, engine, name)
 
 
 class MysqlScratch(_ServerScratch):
@@ -166,3 +167,6 @@ class PostgresqlScratch(_ServerScratch):
     def _copy(self, connection: Connection, source: str, to: str) -> None:
         self._drop(connection, to)
         self._run(connection, f'CREATE DATABASE "{to}" TEMPLATE "{source}"')
+
+
+_SCRATCHES: dict[str, type[_ServerScratch]] = {"postgresql": PostgresqlScratch, "mysql": MysqlScratch}

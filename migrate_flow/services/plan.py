@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.evidence import evidence_of
 from migrate_flow.core.plan import Plan, PlannedStep
 from migrate_flow.errors import ScriptError
@@ -172,7 +173,7 @@ def surroundings_changed(workspace: Workspace, situation: Situation, revisions: 
 
 def commits_in_parts(steps: Sequence[PlannedStep], dialect: str) -> tuple[str, ...]:
     """What a failure can leave half done, said before anything runs."""
-    if steps and dialect in ("mysql", "mariadb"):
+    if steps and KINDS[dialect].parts:
         return (f"{dialect} commits each DDL statement by itself: a revision that fails midway is left partly applied",)
     return tuple(
         f"{step.revision} commits in parts (autocommit block): if it fails behind one, what came before stays"

@@ -9,16 +9,16 @@ from operator import itemgetter
 
 from markupsafe import Markup, escape
 from pygments.lexer import Lexer
-from pygments.lexers.sql import MySqlLexer, PostgresLexer, SqlLexer
+from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
 
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.text import safe
 
 # Longer text keeps one colour: the words of a million rows help nobody, and a lexer may be slow on what is no SQL.
 LONGEST_COLOURED = 30_000
 # Even longer text is cut: the ledger holds all of it, by the digest that stands beside it.
 LONGEST_SHOWN = 200_000
-_LEXERS: dict[str, type[Lexer]] = {"postgresql": PostgresLexer, "mysql": MySqlLexer, "mariadb": MySqlLexer}
 _CLASSES = ((Comment, "c"), (String, "s"), (Number, "n"), (Keyword, "k"), (Name.Builtin, "t"))
 
 
@@ -39,7 +39,8 @@ def _spans(text: str, dialect: str) -> Iterator[str]:
 
 @cache
 def _lexer(dialect: str) -> Lexer:
-    return _LEXERS.get(dialect, SqlLexer)(stripnl=False, ensurenl=False)
+    name = KINDS[dialect].lexer if dialect in KINDS else "sql"
+    return get_lexer_by_name(name, stripnl=False, ensurenl=False)
 
 
 @cache

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.finding import Severity
 from migrate_flow.lint import fixes
 from migrate_flow.lint.changes import Change, Kind
@@ -34,7 +35,6 @@ from migrate_flow.lint.rule import Group, Hit, Rule
 from migrate_flow.lint.script import Direction, Script
 
 _DIALECTS = ("postgresql", "mysql", "mariadb")
-_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
 
 
 def check(script: Script) -> Iterator[Hit]:
@@ -50,7 +50,7 @@ def check(script: Script) -> Iterator[Hit]:
             )
             yield Hit(change.line, message, _unknown(change, old), needs_rehearsal=True)
         if copying:
-            who = "PostgreSQL writes" if copying[0] == "postgresql" else f"{_NAMES[copying[0]]} copies"
+            who = "PostgreSQL writes" if copying[0] == "postgresql" else f"{KINDS[copying[0]].title} copies"
             blocked = "read or write" if copying[0] == "postgresql" else "write to"
             message = (
                 f"to make {change.where} {_shown(change.new)} instead of {_shown(old)}, {who} every row of "
