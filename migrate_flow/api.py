@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,24 @@ from migrate_flow.core.verdict import Verdict
 from migrate_flow.errors import MigrateFlowError, Refused, TargetError, UnsettledError
 
 if TYPE_CHECKING:
+    from migrate_flow.services.progress import Progress as Event
     from migrate_flow.services.run import Report
     from migrate_flow.services.workspace import Workspace
 
 _LOG = logging.getLogger("migrate_flow")
+
+__all__ = [
+    "Applied",
+    "Migration",
+    "Outlook",
+    "Plan",
+    "Progress",
+    "Project",
+    "Status",
+    "Step",
+    "Verdict",
+    "open_project",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +78,44 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """digest: hand it to `apply`, which then refuses any other plan. blockers: of the target and of all steps."""
+class Outlook:
+    """What a plan and what became of one have in common. steps: in their order. blockers: of the target and of all
+    steps."""
 
     environment: str
     allowed: bool
-    digest: str
     steps: tuple[Step, ...]
     blockers: tuple[Verdict, ...]
     document: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Plan(Outlook):
+    """digest: hand it to `apply`, which then refuses any other plan."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied(Outlook):
     """steps: in the order in which they ran, then those that did not. done: whether all that was asked for stands."""
 
-    environment: str
-    allowed: bool
     done: bool
-    steps: tuple[Step, ...]
-    blockers: tuple[Verdict, ...]
-    document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing that happened during `apply`. what: ``recovered`` (an interrupted attempt was settled first),
+    ``started``, ``retried`` or ``ended``. message: the revision's, or why it is tried again or failed. number, of:
+    which step of how many. outcome: as of `Step`, where it ended."""
+
+    what: str
+    revision: str
+    message: str
+    number: int
+    of: int
+    outcome: str
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +151,24 @@ class Project:
         with _redacted():
             values = applying.plan(plan(self._workspace(), environment, to)).values
         steps, blockers = _steps(values)
-        return Plan(environment, values["allowed"], values["digest"], steps, blockers, values)
+        return Plan(environment, values["allowed"], steps, blockers, values, values["digest"])
 
     def apply(
-        self, environment: str, to: str = "head", *, plan: str = "", confirm: str = "", check: bool = True
+        self,
+        environment: str,
+        to: str = "head",
+        *,
+        plan: str = "",
+        confirm: str = "",
+        check: bool = True,
+        progress: Callable[[Progress], object] | None = None,
     ) -> Applied:
         """Applies what is pending up to a revision, as `migrate-flow apply`: all of it is allowed, or nothing runs.
 
         plan: the digest of the plan that somebody looked at. confirm: the environment's name, where it asks for that.
         check: raise for what was not done: Refused where a gate says no, TargetError where a revision failed and left
         the target as it was, UnsettledError where it is partly changed; `document` of the exception is the report.
+        progress: is told what happens, in this thread; an exception of its own is logged, and stops nothing.
         Raises BusyError, IdentityError, UsageError, LedgerError, TargetError, UnsettledError in any case.
         """
         from migrate_flow.services.apply import Request, apply
@@ -139,7 +178,7 @@ class Project:
         with _redacted():
             space = self._workspace()
             try:
-                report = _ran(apply(space, request))
+                report = _ran(apply(space, request), progress)
             finally:
                 for line in space.tell():
                     _LOG.warning("%s", redact(line))
@@ -148,7 +187,7 @@ class Project:
         done = report.allowed and all(step.outcome == "applied" for step in steps)
         if report.interrupted is not None:
             raise report.interrupted
-        found = Applied(environment, report.allowed, done, steps, blockers, values)
+        found = Applied(environment, report.allowed, steps, blockers, values, done)
         if check and (problem := _problem(found)) is not None:
             problem.document = values
             raise problem
@@ -184,13 +223,30 @@ def _redacted() -> Iterator[None]:
         raise
 
 
-def _ran(events: Generator[Any, None, Report]) -> Report:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            report: Report = end.value
-            return report
+def _ran(events: Generator[Event, None, Report], listener: Callable[[Progress], object] | None) -> Report:
+    """Runs the act to its end. What interrupts the listener is thrown into the act, which records it."""
+    try:
+        event = next(events)
+        while True:
+            try:
+                _tell(event, listener)
+            except BaseException as error:
+                event = events.throw(error)
+            else:
+                event = next(events)
+    except StopIteration as end:
+        report: Report = end.value
+        return report
+
+
+def _tell(event: Event, listener: Callable[[Progress], object] | None) -> None:
+    if listener is None:
+        return
+    try:
+        message, took = redact(event.message), event.duration_s
+        listener(Progress(event.what, event.revision, message, event.number, event.of, str(event.outcome), took))
+    except Exception:
+        _LOG.exception("the listener of apply failed")
 
 
 def _steps(values: Mapping[str, Any]) -> tuple[tuple[Step, ...], tuple[Verdict, ...]]:

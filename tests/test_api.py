@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -12,7 +13,18 @@ from pathlib import Path
 import pytest
 
 import migrate_flow
-from migrate_flow.errors import ConfigError, Refused, TargetError, UsageError
+from migrate_flow.api import Progress
+from migrate_flow.errors import (
+    BusyError,
+    ConfigError,
+    IdentityError,
+    LedgerError,
+    Refused,
+    ScriptError,
+    TargetError,
+    UnsettledError,
+    UsageError,
+)
 from tests.acceptance import databases
 from tests.conftest import move_in
 from tests.support.project import ADA, CARLA, Project, governed
@@ -144,3 +156,95 @@ def test_hooks_run_and_their_warnings_are_logged(project: Project, caplog: pytes
         assert migrate_flow.open(actor=ADA).apply("dev").done
     assert "(apply.applied): exit 3" in caplog.text
     assert '{"schema": "migrate-flow/h' in caplog.text
+
+
+def test_progress_is_told_and_can_not_disturb(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    project.script(REVISION)
+    project.script("a00000000002", REVISION, upgrade='op.execute("SELECT * FROM nothing")')
+    project.flow("track", actor=ADA)
+    opened, told = migrate_flow.open(actor=ADA), list[Progress]()
+
+    def listen(event: Progress) -> None:
+        told.append(event)
+        raise ValueError("a listener of somebody's")
+
+    done = opened.apply("dev", check=False, progress=listen)
+    assert [(one.what, one.revision, one.number, one.of, one.outcome) for one in told] == [
+        ("started", REVISION, 1, 2, ""),
+        ("ended", REVISION, 1, 2, "applied"),
+        ("started", "a00000000002", 2, 2, ""),
+        ("ended", "a00000000002", 2, 2, "failed"),
+    ]
+    assert "nothing" in told[-1].message
+    assert [step.outcome for step in done.steps] == ["applied", "failed"]
+    assert caplog.text.count("the listener of apply failed") == 4
+
+
+def test_an_interrupt_of_the_listener_is_recorded_first(project: Project) -> None:
+    project.script(REVISION)
+    project.flow("track", actor=ADA)
+
+    def listen(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        migrate_flow.open(actor=ADA).apply("dev", progress=listen)
+    assert databases.tables(f"sqlite:///{project.folder}/dev.db") == []
+    assert [entry["kind"] for entry in project.json("log")["entries"]][-2:] == ["apply.intended", "apply.failed"]
+    assert migrate_flow.open(actor=ADA).apply("dev").done
+
+
+def test_each_exception_of_the_documentation(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an embedder meets them; Refused, TargetError, UsageError and ConfigError have tests of their own."""
+    project.script(REVISION)
+    project.flow("track", actor=ADA)
+    opened = migrate_flow.open(actor=ADA)
+    with pytest.raises(IdentityError):
+        migrate_flow.open(actor="nobody@example.com").apply("dev")
+    busy = list[BaseException]()
+
+    def second(event: Progress) -> None:
+        with pytest.raises(BusyError) as raised:
+            opened.apply("dev")
+        busy.append(raised.value)
+
+    project.script("a00000000002", REVISION, upgrade="raise ValueError")
+    project.flow("track", actor=ADA)
+    opened.apply("dev", REVISION, progress=second)
+    assert len(busy) == 2
+    broken = project.folder / "migrations" / "versions" / "broken.py"
+    broken.write_text('revision = "b00000000001"\ndown_revision = "a00000000002"\ndef upgrade(:')
+    with pytest.raises(ScriptError):
+        opened.plan("dev", "b00000000001")
+    broken.unlink()
+    monkeypatch.setenv("MIGRATE_FLOW_FAILPOINT", "evidence-read:interrupt")
+    with pytest.raises(UnsettledError, match="before the outcome"):
+        opened.apply("dev")
+    monkeypatch.delenv("MIGRATE_FLOW_FAILPOINT")
+    ledger = project.folder / ".migrate-flow" / "ledger.db"
+    ledger.write_bytes(b"no ledger")
+    with pytest.raises(LedgerError):
+        opened.status()
+
+
+def test_another_thread_may_call_it_beside_an_event_loop(project: Project, pg_url: str) -> None:
+    toml = project.folder / "migrate-flow.toml"
+    old = 'url = "sqlite:///dev.db"\ndialect = "sqlite"'
+    assert old in toml.read_text()
+    toml.write_text(toml.read_text().replace(old, f'url = "{pg_url}"\ndialect = "postgresql"'))
+    project.flow("policy", "record", actor=CARLA)
+    project.script(REVISION)
+    project.flow("track", actor=ADA)
+    opened, beats = migrate_flow.open(actor=ADA), 0
+
+    async def program() -> bool:
+        nonlocal beats
+        applied = asyncio.create_task(asyncio.to_thread(opened.apply, "dev"))
+        while not applied.done():
+            beats += 1
+            await asyncio.sleep(0.005)
+        return (await applied).done
+
+    assert asyncio.run(program())
+    assert beats > 2
+    assert databases.heads(pg_url) == [REVISION]

