@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from migrate_flow.cli.options import Format, Output
-from migrate_flow.cli.output import check_format, emit, note
+from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.session import config, interactive
 from migrate_flow.errors import UsageError
 
@@ -47,10 +47,12 @@ def check(
 
 
 @group.command()
-def login(ctx: typer.Context, env: Name) -> None:
+def login(ctx: typer.Context, env: Name, format_name: Format = "table", output: Output = None) -> None:
     """Put an environment's URL or password into the OS keyring; read from a prompt or stdin, never an argument."""
     from migrate_flow.bootstrap import urls
+    from migrate_flow.views import project
 
+    check_format(format_name)
     settings = config(ctx)
     name = urls.known_environment(settings, env)
     what = urls.login_asks(settings, name)
@@ -59,17 +61,19 @@ def login(ctx: typer.Context, env: Name) -> None:
     if not secret:
         raise UsageError("nothing was given", hint=f"migrate-flow env login {name} < FILE", where="stdin")
     urls.login(settings, name, secret)
-    note(f"stored in the OS keyring; try it: migrate-flow env test {name}")
+    emit(ctx, project.stored(name), format_name, output)
 
 
 @group.command()
-def logout(ctx: typer.Context, env: Name) -> None:
+def logout(ctx: typer.Context, env: Name, format_name: Format = "table", output: Output = None) -> None:
     """Take it out of the OS keyring again."""
     from migrate_flow.bootstrap import urls
+    from migrate_flow.views import project
 
+    check_format(format_name)
     settings = config(ctx)
     name = urls.known_environment(settings, env)
-    note(f"{name}: forgotten" if urls.logout(settings, name) else f"{name}: nothing was stored")
+    emit(ctx, project.forgotten(name, urls.logout(settings, name)), format_name, output)
 
 
 def register(app: typer.Typer) -> None:

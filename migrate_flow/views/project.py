@@ -133,6 +133,16 @@ def tested(found: Sequence[Tested]) -> Document:
     return Document("env-test", data, tuple(blocks))
 
 
+def stored(name: str) -> Document:
+    line = Line(f"stored in the OS keyring; try it: migrate-flow env test {name}")
+    return Document("env-login", {"environment": name, "stored": True}, (line,))
+
+
+def forgotten(name: str, was_there: bool) -> Document:
+    line = Line(f"{name}: forgotten" if was_there else f"{name}: nothing was stored")
+    return Document("env-logout", {"environment": name, "forgotten": was_there}, (line,))
+
+
 def keys(found: Sequence[tuple[str, str, str, str, str]], tried: Sequence[str]) -> Document:
     """found: (person, public key, fingerprint, where it lies, store)."""
     data = {"keys": [{"person": p, "key": k, "fingerprint": f, "where": w, "store": s} for p, k, f, w, s in found]}

@@ -63,6 +63,21 @@ def test_each_command_and_each_of_its_options_is_there() -> None:
                 assert not word.startswith("-") or any(form in section for form in said), (name, word)
 
 
+def test_each_command_has_formats_and_a_document_that_is_told() -> None:
+    """All but `demo`, a tour that runs other commands. The names by which the page has them are those of the commands,
+    so that a new one is asked for here."""
+    page = documents.FILE.read_text(encoding="utf-8")
+    told = set(re.findall(r"`([a-z][a-z -]+)`", "\n".join(re.findall(r"^(?:By .*|\| `[a-z-]+` \| .*)$", page, re.M))))
+    for name, command in commands.leaves(commands.tree()):
+        if name == "demo":
+            continue
+        options = {word for parameter in command.params for word in parameter.opts}
+        assert {"--format", "--output"} <= options, name
+        assert any(name == one or one.startswith(f"{name} --") for one in told), (
+            f"{name}: tests/docs/reference/documents.py"
+        )
+
+
 def test_each_key_of_the_configuration_is_there() -> None:
     page = configuration.written()
     for model in schema()["$defs"].values():

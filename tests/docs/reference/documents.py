@@ -35,13 +35,16 @@ Entries' predicates are told under [entries](entries.md), policies under [config
 OTHERS = """
 ## Others
 
-Not read from a run, for they take a PostgreSQL server or a file:
+Not read from a run, for they take a PostgreSQL server, an OS keyring, several admins or a file:
 
 | document | by | keys |
 |---|---|---|
 | `guard` | `guard install`, `guard status`, `guard remove` | `environment`, `act` (`install`, `status`, `remove`), \
 `ok`, `installed`, `complete`, `mode`, `version`, `problem`, `recorded` (`mode`, `version`, `seq`), `logged`, \
 `explained`, `log`, `hint`, `seq` |
+| `env-login` | `env login` | `environment`, `stored` |
+| `env-logout` | `env logout` | `environment`, `forgotten` |
+| `policy-diff` | `policy endorse` | as above |
 | `ledger-grants` | `ledger grants` | `role`, `sql` |
 | `export` | none: `export --output FILE` prints it as text | |
 """
