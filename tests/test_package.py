@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -116,3 +117,19 @@ def test_its_types_are_seen(wheel: Path, tmp_path: Path) -> None:
     assert lines[1] == f'{number + 1}: note: Revealed type is "str"'
     assert lines[2].startswith(f"{number + 2}: error: Argument")
     assert len(lines) == 3
+
+
+def test_the_lowest_versions_that_it_takes_will_do(wheel: Path, tmp_path: Path) -> None:
+    uv("venv", "-q", "--python", sys.executable, tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    asked = f"{wheel}[postgresql,mysql,rehearsal]"
+    uv("pip", "install", "-q", "--resolution", "lowest-direct", "--python", python, asked)
+    words = [tmp_path / "venv" / "bin" / "migrate-flow", "demo", "shop"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_each_dependency_has_a_lower_bound() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    assert [one for one in asked if ">=" not in one] == []

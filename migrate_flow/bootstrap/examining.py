@@ -22,7 +22,7 @@ from migrate_flow.config.schema import schema
 from migrate_flow.core.checkup import Check
 from migrate_flow.core.dialects import KINDS
 from migrate_flow.errors import MigrateFlowError
-from migrate_flow.rehearsal import embedded
+from migrate_flow.rehearsal import baseline, embedded
 from migrate_flow.signing.key_files import project_keys_dir, user_keys_dir
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def _keyring(config: Config) -> Iterator[Check]:
 
 
 def _scratch(config: Config) -> Iterator[Check]:
+    given = config.rehearsal.baseline
+    if given and (flaw := baseline.flaw(given, config.root)):
+        yield Check("rehearsal", "problem", flaw.message, flaw.hint)
     dialects = {environment.dialect for environment in config.environments.values()}
     if "postgresql" in dialects and not config.rehearsal.postgresql and not embedded.installed():
         hint = "pip install 'migrate-flow[rehearsal]', or [rehearsal] postgresql = \"env:SCRATCH_DATABASE_URL\""

@@ -80,9 +80,13 @@ def _nowhere(folder: Path) -> ConfigError:
     from migrate_flow.config.below import below, listed
 
     inside = below(folder, [FILE_NAME])
+    top = next((above for above in folder.parents if (above / ".git").exists()), None)
+    if not inside and top is not None:  # between the projects of a monorepo
+        inside = [Path(os.path.relpath(top / path, folder)) for path in below(top, [FILE_NAME])]
     if not inside:
         return ConfigError(f"no {FILE_NAME} here or in a folder above", hint="migrate-flow init", where=str(folder))
-    projects = "a project is below" if len(inside) == 1 else f"{len(inside)} projects are below"
+    place = "beside" if inside[0].parts[0] == os.pardir else "below"
+    projects = f"a project is {place}" if len(inside) == 1 else f"{len(inside)} projects are {place}"
     first = shlex.quote(str(inside[0].parent))
     return ConfigError(
         f"no {FILE_NAME} here or in a folder above; {projects}: {listed(inside)}",
@@ -165,7 +169,9 @@ def _read(path: Path) -> bytes:
         raise ConfigError(f"can't be read: {reason}", hint=f"ls -l {shlex.quote(str(path))}", where=str(path)) from None
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise ConfigError(f"{kind}, where a file is expected", hint=f"ls -ld {shlex.quote(str(path))}", where=str(path))
+        inside = (path / FILE_NAME).is_file()
+        hint = f"--config {shlex.quote(str(path / FILE_NAME))}" if inside else f"ls -ld {shlex.quote(str(path))}"
+        raise ConfigError(f"{kind}, where a file is expected", hint=hint, where=str(path))
     if status.st_size > _LARGEST:
         raise ConfigError("larger than 1 MiB", hint="is this the right file?", where=str(path))
     if os.name == "posix" and status.st_mode & stat.S_IWOTH:

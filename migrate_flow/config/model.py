@@ -195,7 +195,8 @@ class Rehearsal(Table):
     mysql: Line | None = Field(None, description="A MySQL or MariaDB URL, env:NAME or keyring:NAME.")
     baseline: Line | None = Field(
         None,
-        description='What stands before the first migration: a schema file, "command: …" or "environment:NAME".',
+        description='What stands before the first migration: a schema file, or "command: …". "environment:NAME" is '
+        "refused yet: dump that schema into a file.",
     )
 
 

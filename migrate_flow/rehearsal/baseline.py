@@ -22,16 +22,30 @@ _MULTI_STATEMENTS = 1 << 16  # MySQL's CLIENT.MULTI_STATEMENTS
 def lay(baseline: str, url: URL, root: Path) -> None:
     """baseline: a schema file, or ``command: …``, as [rehearsal] has it. Raises ConfigError, TargetError."""
     kind, _, rest = baseline.partition(":")
+    if problem := flaw(baseline, root):
+        raise problem
     if kind == "command":
         _run(rest.strip(), url, root)
-    elif kind == "environment":
-        raise ConfigError(
-            f"{baseline}: the schema of an environment is not recorded yet when it is adopted",
-            hint='dump it once: baseline = "schema.sql"',
-            where=WHERE,
-        )
     else:
         _load(root / baseline, url)
+
+
+def flaw(baseline: str, root: Path) -> ConfigError | None:
+    """What keeps it from being laid, as far as can be told without a database."""
+    kind, colon, _ = baseline.partition(":")
+    if colon and kind == "environment":
+        return ConfigError(
+            f"{baseline}: the schema of an environment is not read from a database yet",
+            hint='dump it once, and write baseline = "schema.sql"; for example: pg_dump --schema-only URL > schema.sql',
+            where=WHERE,
+        )
+    if not (colon and kind == "command") and not (root / baseline).is_file():
+        return ConfigError(
+            f"{baseline} can't be read: there is no such file",
+            hint=f"pg_dump --schema-only URL > {shlex.quote(baseline)}",
+            where=WHERE,
+        )
+    return None
 
 
 def _run(command: str, url: URL, root: Path) -> None:

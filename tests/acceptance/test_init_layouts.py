@@ -156,6 +156,14 @@ def test_a_monorepo(shell: Shell):
         "2 projects are below: services/billing/migrate-flow.toml, services/shop/migrate-flow.toml"
     )
     assert error["hint"].startswith("cd services/billing, or name it before the command")
+    (root / ".git").mkdir()
+    (root / "libs" / "common").mkdir(parents=True)
+    error = replace(shell, folder=root / "libs" / "common").error("status", code=2)
+    assert "2 projects are beside: ../../services/billing/migrate-flow.toml, ../../services/shop/" in error["message"]
+    assert error["hint"].startswith("cd ../../services/billing, or name it before the command")
+    (root / ".git").rmdir()
+    folder = shell.error("--config", "services/shop", "status", code=2)
+    assert folder["hint"] == "--config services/shop/migrate-flow.toml"
     document = shell.flow("--config", "services/shop/migrate-flow.toml", "status", "--format", "json").out
     assert '"in_tree": true' in document
     deep = replace(shell, folder=root / "services" / "shop" / "migrations" / "versions")
