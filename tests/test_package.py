@@ -102,6 +102,13 @@ def test_it_works_where_nothing_else_is(wheel: Path, tmp_path: Path, extra: str)
         assert "production" in run("migrate-flow", "demo", "shop")
         code = "import migrate_flow; print(len(migrate_flow.open('shop').status().migrations))"
         assert int(run("python", "-c", code)) > 2
+        toml = tmp_path / "shop" / "migrate-flow.toml"
+        dev = 'url = "sqlite:///dev.db"\ndialect = "sqlite"'
+        assert dev in toml.read_text()
+        toml.write_text(toml.read_text().replace(dev, 'url = "env:DEV_URL"\ndialect = "postgresql"'))
+        said = run("migrate-flow", "--config", "shop/migrate-flow.toml", "doctor", code=1)
+        assert "the driver psycopg is not installed, which dev needs" in said
+        assert "pip install 'migrate-flow[postgresql]'" in said
 
 
 def test_its_types_are_seen(wheel: Path, tmp_path: Path) -> None:

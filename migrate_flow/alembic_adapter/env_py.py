@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_VERSION_TABLE = "alembic_version"
 _URL = re.compile(r"URL|URI|DSN", re.I)
 _ENGINES = ("create_engine", "create_async_engine", "engine_from_config", "async_engine_from_config")
 _EXECUTES = ("execute", "exec_driver_sql", "scalar", "begin")
@@ -26,11 +28,13 @@ class Surprise:
 @dataclass(frozen=True, slots=True)
 class EnvPy:
     """flask: it runs inside of a Flask application (Flask-Migrate). variables: environment variables that it reads, by
-    the line where it first does. surprises: in the order of their lines."""
+    the line where it first does. surprises: in the order of their lines. version_tables: names that it gives to
+    Alembic's, by their lines; empty where its text does not tell."""
 
     flask: bool = False
     variables: tuple[tuple[str, int], ...] = ()
     surprises: tuple[Surprise, ...] = ()
+    version_tables: tuple[tuple[str, int], ...] = ()
 
     @property
     def url_variable(self) -> str:
@@ -41,11 +45,11 @@ class EnvPy:
 
 def read_env_py(path: Path, *, url_env: str = "", flask_app: str = "") -> EnvPy:
     """url_env, flask_app: as [project] has them; what they answer is no surprise. Never raises: what can't be read at
-    all is said when it is run."""
+    all is a surprise too."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return EnvPy()
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return EnvPy(surprises=(_unreadable(path, error),))
     nodes = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
     flask = any(
         isinstance(node, ast.ImportFrom) and node.module == "flask" and "current_app" in {a.name for a in node.names}
@@ -60,7 +64,27 @@ def read_env_py(path: Path, *, url_env: str = "", flask_app: str = "") -> EnvPy:
         surprises.append(_no_application(nodes))
     if not flask and not url_env:
         surprises += _own_url(nodes, found)
-    return EnvPy(flask, found.variables, tuple(sorted(surprises, key=lambda one: one.line)))
+    inorder = tuple(sorted(surprises, key=lambda one: one.line))
+    return EnvPy(flask, found.variables, inorder, tuple(_version_tables(nodes)))
+
+
+def _unreadable(path: Path, error: BaseException) -> Surprise:
+    if isinstance(error, FileNotFoundError):
+        hint = "restore it from version control; or see the one that `alembic init` makes"
+        return Surprise(1, "there is no such file, and Alembic runs nothing without it", hint, stops=True)
+    if isinstance(error, OSError):
+        return Surprise(1, f"it can't be read: {error.strerror}", f"ls -l {shlex.quote(str(path))}", stops=True)
+    line = (error.lineno if isinstance(error, SyntaxError) else None) or 1
+    said = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+    return Surprise(line, f"it is no Python: {said}", f"python -m py_compile {shlex.quote(str(path))}", stops=True)
+
+
+def _version_tables(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
+    for call in _calls(nodes, "configure"):
+        words = {word.arg: word.value for word in call.keywords}
+        name = words.get("version_table", ast.Constant(DEFAULT_VERSION_TABLE))
+        if None not in words and isinstance(name, ast.Constant) and isinstance(name.value, str):
+            yield name.value, call.lineno
 
 
 def _name(node: ast.AST) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import NoSuchModuleError
 
 from migrate_flow import credentials
-from migrate_flow.alembic_adapter.env_py import read_env_py
+from migrate_flow.alembic_adapter.env_py import EnvPy, Surprise, read_env_py
 from migrate_flow.bootstrap.project import checkout
 from migrate_flow.bootstrap.urls import environment_url
 from migrate_flow.config.schema import schema
@@ -27,29 +27,44 @@ from migrate_flow.signing.key_files import project_keys_dir, user_keys_dir
 
 if TYPE_CHECKING:
     from migrate_flow.config.load import Config
+    from migrate_flow.core.history import History
 
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'", "mysqldb": "mysqlclient"}
 _OTHERS = 0o077
 
 
-def machine(config: Config) -> Iterator[Check]:
+def machine(config: Config, history: History) -> Iterator[Check]:
     """Never raises for what is wrong: it is said."""
-    yield from _env_py(config)
+    yield from _env_py(config, history)
     yield from _drivers(config)
     yield from _keyring(config)
     yield from _scratch(config)
 
 
-def _env_py(config: Config) -> Iterator[Check]:
+def _env_py(config: Config, history: History) -> Iterator[Check]:
     settings, project = checkout(config).settings, config.project
     path = settings.script_location / "env.py"
     where = os.path.relpath(path, config.root)
-    found = read_env_py(path, url_env=project.url_env or "", flask_app=project.flask_app or "").surprises
+    read = read_env_py(path, url_env=project.url_env or "", flask_app=project.flask_app or "")
+    found = [*read.surprises, *_another_version_table(read, history)]
     for one in found:
         state = "problem" if one.stops else "warning"
         yield Check("env.py", state, f"{where}:{one.line}: {one.problem}", one.hint)
     if not found:
         yield Check("env.py", "ok", f"{where} takes the URL that it is given, as far as its text tells")
+
+
+def _another_version_table(read: EnvPy, history: History) -> Iterator[Surprise]:
+    """Than the one in which a target's revisions were recorded: Alembic would begin anew."""
+    named = dict(read.version_tables)
+    for name, environment in history.environments.items():
+        for target in environment.targets.values():
+            recorded = str((target.version_table or {}).get("name", ""))
+            if recorded and named and recorded not in named:
+                told, line = next(iter(named.items()))
+                what = f"its version table is {told}, and {name} has its revisions in {recorded}"
+                yield Surprise(line, what, f'context.configure(…, version_table="{recorded}")', stops=True)
+                return
 
 
 def _drivers(config: Config) -> Iterator[Check]:

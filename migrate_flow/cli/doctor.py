@@ -33,7 +33,7 @@ def doctor(
         return examine(
             lambda: workspace(ctx, actor, format_name),
             lambda space: urls.connection_hints(space.config),
-            lambda space: examining.machine(space.config),
+            lambda space: examining.machine(space.config, space.history),
             lambda: examining.files(config(ctx)),
         )
 

@@ -14,8 +14,9 @@ Name = Literal["postgresql", "mysql", "mariadb", "sqlite"]
 class Kind:
     """title: for people. schemes: of URLs that may lead there, its own apart. grammar: sqlglot's. lexer: Pygments'.
     nothing: a statement that does nothing. file: no server, so that a URL is a path. parts: each DDL statement commits
-    by itself. driver, extra: the module by which we look at it, and what of ours installs that. scratch: its key below
-    [rehearsal]; login: a URL's driver and database, for who makes scratch databases."""
+    by itself. guard: there is one against changes from outside. driver, extra: the module by which we look at it, and
+    what of ours installs that. scratch: its key below [rehearsal]; login: a URL's driver and database, for who makes
+    scratch databases."""
 
     title: str
     grammar: str
@@ -24,6 +25,7 @@ class Kind:
     schemes: tuple[str, ...] = ()
     file: bool = False
     parts: bool = False
+    guard: bool = False
     driver: str = ""
     extra: str = ""
     scratch: str = ""
@@ -32,7 +34,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "postgresql": Kind(
-        "PostgreSQL", "postgres", "postgresql", "DO 'BEGIN END'", driver="psycopg", extra="postgresql",
+        "PostgreSQL", "postgres", "postgresql", "DO 'BEGIN END'", guard=True, driver="psycopg", extra="postgresql",
         scratch="postgresql", login=("postgresql+psycopg", "postgres"),
     ),
     "mysql": Kind(

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.checkup import Check
+from migrate_flow.core.dialects import KINDS
 from migrate_flow.core.entry import Kind
-from migrate_flow.core.policy import Policy, shortages
+from migrate_flow.core.policy import Level, Policy, shortages
 from migrate_flow.errors import MigrateFlowError
 from migrate_flow.gates import judge
 from migrate_flow.gates.gate import Scope
@@ -76,8 +77,7 @@ def copies(workspace: Workspace) -> Iterator[Check]:
         since = f"the last export of all of it is entry {whole}" if whole else "no export of all of it is recorded"
         yield Check(
             "ledger", "warning", f"{where} may be the only copy of {head} entries: {since}",
-            "migrate-flow export --format bundle --output LEDGER.zip, kept elsewhere; "
-            "a team's ledger is on PostgreSQL: migrate-flow ledger copy env:NAME",
+            f"migrate-flow export --format bundle --output ledger-{head}.zip  # and keep it elsewhere",
         )  # fmt: skip
 
 
@@ -99,3 +99,14 @@ def target(workspace: Workspace, name: str) -> Iterator[Check]:
     for verdict in decision.blockers:
         if verdict.gate in _ASKED:
             yield Check(f"environment {name}", "problem", verdict.reason, verdict.hint)
+    yield from _no_guard(workspace, name)
+
+
+def _no_guard(workspace: Workspace, name: str) -> Iterator[Check]:
+    """Where approval is asked for, and the server could call a guard. One that somebody took away is no news, and one
+    that went without a word is drift."""
+    rules, targets = workspace.policy.environments[name], workspace.history.environment(name).targets
+    asked = rules.requires is Level.APPROVED and KINDS[rules.dialect].guard
+    if asked and targets and not any(target.guard.seq for target in targets.values()):
+        what = "no guard: what is changed from outside of the flow shows when somebody looks, and not who did it"
+        yield Check(f"environment {name}", "warning", what, f"migrate-flow guard install --env {name}")

@@ -104,6 +104,16 @@ def test_a_failure_is_a_warning_with_what_it_said(shell: Shell) -> None:
     assert databases.heads(f"sqlite:///{shell.folder}/dev.db") == ["aaaa01"]
 
 
+@pytest.mark.parametrize("script", ["exec <&-; sleep 0.2", "true", "head -c 1 >/dev/null", "exec <&- >&- 2>&-"])
+def test_one_that_does_not_read_what_it_is_given(shell: Shell, script: str) -> None:
+    hooked(shell, script, on='"apply."')
+    write_script(shell.folder / "migrations" / "versions", "aaaa02", "aaaa01", upgrade=f"# {'x' * 200_000}\npass")
+    shell.flow("track")
+    done = shell.flow("apply", "--env", "dev", "--format", "json")
+    assert [step["outcome"] for step in json.loads(done.out)["steps"]] == ["applied", "applied"]
+    assert "warning" not in done.err
+
+
 @pytest.mark.parametrize(("code", "told"), [(0, False), (1, True)])
 def test_of_much_output_the_end_is_shown_and_only_after_a_failure(shell: Shell, code: int, told: bool) -> None:
     hooked(shell, f"yes nothing | head -c 50000000; echo the end; exit {code}", on='"apply.applied"')

@@ -17,6 +17,8 @@ with engine_from_config(context.config.get_section("alembic")).connect() as conn
         context.run_migrations()
 """
 
+PLAIN = EnvPy(version_tables=(("alembic_version", 5),))
+
 
 def read(tmp_path: Path, text: str, url_env: str = "", flask_app: str = "") -> EnvPy:
     path = tmp_path / "env.py"
@@ -29,7 +31,7 @@ def told(found: EnvPy) -> list[tuple[int, str, bool]]:
 
 
 def test_nothing_is_said_of_a_plain_one(tmp_path: Path) -> None:
-    assert read(tmp_path, ONLINE) == EnvPy()
+    assert read(tmp_path, ONLINE) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_lines_that_are_in_the_way(tmp_path: Path, line: str, problem: str, stop
 
 def test_with_a_flask_application_nothing_is_in_the_way(tmp_path: Path) -> None:
     found = read(tmp_path, ONLINE + "from flask import current_app\n", flask_app="shop")
-    assert found == EnvPy(flask=True)
+    assert found == EnvPy(flask=True, version_tables=PLAIN.version_tables)
 
 
 def test_statements_before_the_context_is_configured(tmp_path: Path) -> None:
@@ -93,5 +95,20 @@ def test_migrations_that_never_run(tmp_path: Path) -> None:
 
 
 def test_what_can_not_be_read_is_no_surprise(tmp_path: Path) -> None:
-    assert read(tmp_path, "def broken(:\n") == EnvPy()
-    assert read_env_py(tmp_path / "none.py") == EnvPy()
+    assert told(read(tmp_path, "\ndef broken(:\n")) == [(2, "it is no Python", True)]
+    assert told(read(tmp_path, "a = '\0'")) == [(1, "it is no Python", True)]
+    assert told(read_env_py(tmp_path / "none.py")) == [(1, "there is no such file", True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "tables"),
+    [
+        ("connection=connection", ["alembic_version"]),
+        ('connection=connection, version_table="shop_version"', ["shop_version"]),
+        ("connection=connection, version_table=NAME", []),
+        ("connection=connection, **options", []),
+    ],
+)
+def test_the_version_table_where_the_text_tells(tmp_path: Path, words: str, tables: list[str]) -> None:
+    found = read(tmp_path, ONLINE.replace("connection=connection", words))
+    assert [name for name, _line in found.version_tables] == tables

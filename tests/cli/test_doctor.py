@@ -7,10 +7,14 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import keyring as keyring_library
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
 
 from migrate_flow.services import examine
 from tests.cli.conftest import Brought
+from tests.support.keyrings import Memory, Raising
 from tests.support.project import ADA, CARLA, DORA, Project
 
 REVISION = "a00000000001"
@@ -103,6 +107,80 @@ def test_nothing_is_mended_unasked_and_nothing_else(project: Project) -> None:
     project.flow("doctor", "--fix", actor=ADA, code=1)
     assert (project.folder / "migrate-flow.toml").read_bytes() != before
     assert found(project, "keyring")
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [(Raising(KeyringLocked), "the OS keyring is locked"), (Memory(), "the keyring holds no URL under 'dev'")],
+    ids=["locked", "empty"],
+)
+def test_a_keyring_that_gives_nothing(project: Project, backend: KeyringBackend, said: str) -> None:
+    before = keyring_library.get_keyring()
+    keyring_library.set_keyring(backend)
+    try:
+        edit(project, 'url = "sqlite:///dev.db"', 'url = "keyring:dev"')
+        (check,) = found(project, "environment dev")
+    finally:
+        keyring_library.set_keyring(before)
+    assert (check["state"], said in check["message"]) == ("problem", True), check
+    assert "migrate-flow env login dev" in check["hint"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE alembic_version SET version_num = 'deadbeef'", "its version table says deadbeef, the ledger says"),
+        ("INSERT INTO alembic_version VALUES ('deadbeef')", f"its version table says {REVISION}, deadbeef, the ledger"),
+        ("DROP TABLE alembic_version", "its version table says nothing, the ledger says"),
+        ("DELETE FROM migrate_flow_receipt", "its receipts are gone"),
+        ("DROP TABLE migrate_flow_receipt", "its receipts are gone"),
+        ("DELETE FROM migrate_flow_target", "the database has no identity row"),
+    ],
+)
+def test_tables_that_somebody_changed(brought: Brought, statement: str, said: str) -> None:
+    project = brought(applied)
+    with sqlite3.connect("dev.db") as connection:
+        connection.execute(statement)
+    (check,) = found(project, "environment dev")
+    assert (check["state"], said in check["message"]) == ("problem", True)
+    assert check["hint"].startswith("migrate-flow adopt --env dev")
+
+
+def test_another_version_table_in_env_py(brought: Brought) -> None:
+    project = brought(applied)
+    env_py = project.folder / "migrations" / "env.py"
+    assert found(project, "env.py") == []
+    given = "target_metadata=target_metadata"
+    env_py.write_text(env_py.read_text().replace(given, f'{given}, version_table="v"'))
+    (check,) = found(project, "env.py")
+    assert check["state"] == "problem"
+    assert check["message"].endswith("its version table is v, and dev has its revisions in alembic_version")
+    assert 'version_table="alembic_version"' in check["hint"]
+
+
+@pytest.mark.parametrize(("text", "said"), [("def run(:\n", "it is no Python"), (None, "there is no such file")])
+def test_an_env_py_that_nothing_can_run(project: Project, text: str | None, said: str) -> None:
+    env_py = project.folder / "migrations" / "env.py"
+    env_py.unlink() if text is None else env_py.write_text(text)
+    (check,) = found(project, "env.py")
+    assert (check["state"], said in check["message"]) == ("problem", True)
+
+
+def test_a_guard_that_nobody_installed(project: Project, pg_url: str) -> None:
+    """Where approval is asked for; dev, where all may try things, needs none."""
+    edit(project, 'url = "sqlite:///staging.db"\ndialect = "sqlite"', f'url = "{pg_url}"\ndialect = "postgresql"')
+    project.flow("policy", "record", actor=CARLA)
+    project.script(REVISION)
+    project.approved(REVISION)
+    project.flow("apply", "--env", "dev", actor=ADA)
+    assert [check for check in found(project, "environment staging") if "guard" in check["message"]] == []
+    project.flow("apply", "--env", "staging", actor=ADA)
+    (check,) = found(project, "environment staging")
+    assert (check["state"], check["message"].partition(":")[0]) == ("warning", "no guard")
+    project.flow(*check["hint"].split()[1:], actor=CARLA)
+    assert found(project, "environment staging") == []
+    project.flow("guard", "remove", "--env", "staging", "-m", "not here", actor=CARLA)
+    assert found(project, "environment staging") == [], "somebody decided so, and said why"
 
 
 def test_a_version_table_that_somebody_changed(brought: Brought) -> None:
