@@ -77,15 +77,13 @@ def _long(space: Workspace, template: Path, count: int, pending: int) -> Job:
 
 
 def _plan(count: int, pending: int, bench: Bench, case: str) -> Iterator[Result]:
-    """What would run, with the gates and the SQL that self-reviews stored, against Alembic's SQL of the same ones."""
-    space, folder = bench.space, bench.space.folder / case / "project"
-    job = _long(space, folder, count, pending)
-    revisions = [change.revision for change in job.changes[-1 - pending :]]
-    space.run(["migrate-flow", "--as", ours.DEVELOPER, "check", "--record", *revisions[1:]], folder)
-    for revision in revisions[1:]:
-        space.run(["migrate-flow", "--as", ours.DEVELOPER, "self-review", revision], folder)
-    ours_words = ["migrate-flow", "plan", "--env", "dev"]
-    yield _readers(bench, case, folder, ours_words, ["alembic", "upgrade", f"{revisions[0]}:head", "--sql"])
+    """What would run in production, with all gates and the SQL that self-reviews stored, against Alembic's SQL of the
+    same ones."""
+    folder = bench.space.folder / case / "project"
+    folder.mkdir(parents=True)
+    below = long_project.before_production(folder, count, pending, bench.space.environ)
+    ours_words = ["migrate-flow", "--as", long_project.ADA, "plan", "--env", long_project.ENVIRONMENTS[-1]]
+    yield _readers(bench, case, folder, ours_words, ["alembic", "upgrade", f"{below}:head", "--sql"])
 
 
 def _one_pending(count: int, bench: Bench, case: str) -> Iterator[Result]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,15 +68,17 @@ class Hand:
         return entry
 
 
-def build(folder: Path, count: int, environ: Mapping[str, str] | None = None) -> None:
+def build(folder: Path, count: int, environ: Mapping[str, str] | None = None, *, pending: int = 0) -> None:
     """A project of so many revisions in a new folder, its ledger in a file, its databases not there but for dev.db,
-    which stands at the newest revision for `alembic current`. environ: of the commands that it takes."""
+    which stands at the newest revision that went through, for `alembic current`. environ: of the commands that it
+    takes. pending: so many of the newest are scripts of which nobody has said anything yet."""
     changes = history(count)
     alembic_project(folder, changes, "sqlite:///dev.db")
     environments = [word for name in ENVIRONMENTS for word in ("--env", f"{name}=sqlite:///{name}.db")]
     people = [word for name, roles in PEOPLE.items() for word in ("--person", f"{name}={roles}")]
     _run([*MIGRATE_FLOW, "init", "--key-store", "project", *environments, *people], folder, environ)
-    _run([*ALEMBIC, "stamp", "head"], folder, environ)
+    passed = changes[: len(changes) - pending]
+    _run([*ALEMBIC, "stamp", passed[-1].revision], folder, environ)
     config = load_config(folder / "migrate-flow.toml")
     store = open_store(config.ledger.url, folder)
     (genesis,) = store.entries()
@@ -87,12 +90,38 @@ def build(folder: Path, count: int, environ: Mapping[str, str] | None = None) ->
         genesis.head,
     )
     scripts = checkout(config)
-    stream = (entry for change in changes for entry in _passed(hand, scripts, change.revision, change.parent))
+    stream = (entry for change in passed for entry in _passed(hand, scripts, change.revision, change.parent))
     with store.write() as transaction:
         while batch := list(islice(stream, 1000)):
             transaction.add_entries(batch)
             transaction.add_artifacts((hashlib.sha256(content).hexdigest(), content) for content in hand.contents)
             hand.contents.clear()
+
+
+def before_production(folder: Path, count: int, pending: int, environ: Mapping[str, str] | None = None) -> str:
+    """The same, and the newest ones come up to production by the product's own commands: rehearsed, self-reviewed,
+    reviewed, approved, and applied in the environments before it, each in a database that is there. Returns the newest
+    revision that stands in production."""
+    build(folder, count, environ, pending=pending)
+    *stood, below = history(count - pending)
+    revisions = [change.revision for change in history(count)[len(stood) + 1 :]]
+
+    def ours(actor: str, *words: str) -> None:
+        _run([*MIGRATE_FLOW, "--as", actor, *words], folder, environ)
+
+    for name in ENVIRONMENTS[1:]:
+        shutil.copyfile(folder / f"{ENVIRONMENTS[0]}.db", folder / f"{name}.db")
+    for name in ENVIRONMENTS:
+        ours(ADA, "adopt", "--env", name, "--new-target", "-m", "the benchmark made it")
+    ours(ADA, "track")
+    ours(ADA, "check", "--record", *revisions)
+    for revision in revisions:
+        ours(ADA, "self-review", revision)
+        ours(BOB, "review", revision, "--approve")
+        ours(CARLA, "approve", revision)
+    for name in ENVIRONMENTS[:-1]:
+        ours(ADA, "apply", "--env", name)
+    return below.revision
 
 
 def _passed(hand: Hand, scripts: Checkout, revision: str, parent: str | None) -> Iterator[Entry]:

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -68,6 +68,7 @@ class ScratchScene:
         self._process = os.getpid()
         self._applied: list[str] = []
         self._heads: tuple[str, ...] = ()
+        self._sure = False  # whether these were compared with what was applied
         self._kept: tuple[list[str], tuple[str, ...]] = [], ()
         self._engine: Engine | None = None
         self.server = ""
@@ -113,8 +114,9 @@ class ScratchScene:
                 if os.getpid() != self._process:
                     os._exit(0)  # a script forked, and this is the copy
         if not problem:
-            self._applied = [*self._applied, revision] if direction == "upgrade" else self._applied[:-1]
-            problem = self._astray()
+            up = direction == "upgrade"
+            self._applied = [*self._applied, revision] if up else self._applied[:-1]
+            problem = self._astray(self._next_heads(revision) if up else frozenset())
             if problem:
                 problem = f"env.py ended without an error, but {problem}"
         seconds = round(time.perf_counter() - begun, 4)
@@ -151,7 +153,7 @@ class ScratchScene:
     def back(self) -> None:
         with self._left():
             self._scratch.back()
-        self._applied, self._heads = list(self._kept[0]), self._kept[1]
+        self._applied, self._heads, self._sure = list(self._kept[0]), self._kept[1], False
 
     def store(self, applied: Sequence[str]) -> None:
         if applied:
@@ -202,7 +204,7 @@ class ScratchScene:
                 "or name the variable that it reads: [project] url_env",
                 where="env.py",
             )
-        self._heads = probe.heads
+        self._heads, self._sure = probe.heads, False
         if probe.identity is not None:
             return probe.identity
         identity = Identity(str(uuid4()), NAME, NAME, NAME, probe.version_table, probe.version_schema)
@@ -216,16 +218,22 @@ class ScratchScene:
             self._engine = self._dialect.creating_engine(url, self._root, f"migrate-flow {NAME}")
         return self._engine.connect()
 
-    def _astray(self) -> str:
-        """What is wrong with the version table, which now has to say what was applied; empty if nothing is."""
+    def _next_heads(self, revision: str) -> Set[str]:
+        """What an upgrade makes of heads that are right. Nothing where they may not be."""
+        above = self._checkout.graph.parents(revision)
+        return {*self._heads, revision}.difference(above) if self._sure else frozenset()
+
+    def _astray(self, expected: Set[str] = frozenset()) -> str:
+        """What is wrong with the version table, which now has to say what was applied; empty if nothing is. expected:
+        heads that are right, so that all that lies below need not be walked after each of thousands of steps."""
         try:
             with self._connected() as connection:
                 self._heads = self._dialect.tables.read_heads(connection, self._identity)
         except SQLAlchemyError as error:
             return f"the version table can't be read: {cause(error)}"
-        if self._checkout.graph.applied_from(self._heads) == set(self._applied):
-            return ""
-        return f"the version table says {', '.join(self._heads) or 'nothing'}"
+        self._sure = bool(expected) and expected == set(self._heads)
+        self._sure = self._sure or self._checkout.graph.applied_from(self._heads) == set(self._applied)
+        return "" if self._sure else f"the version table says {', '.join(self._heads) or 'nothing'}"
 
     def _keys(self, applied: Sequence[str]) -> list[str]:
         """Of each prefix: the scripts' bytes in order, and all else that the schema depends on."""
@@ -248,7 +256,9 @@ def _scratch(job: Job) -> Scratch:
     if KINDS[job.dialect].file:
         folder = Path(job.folder, "database")
         folder.mkdir(exist_ok=True)
-        return SqliteScratch(folder)
+        scratch = SqliteScratch(folder)
+        scratch.never_sync()
+        return scratch
     return on_server(job.dialect, job.server, job.name)
 
 

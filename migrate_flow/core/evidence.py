@@ -7,12 +7,12 @@ every attestation. It is judged with the rules that it was made with; newer rule
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from migrate_flow.core.ancestry import digest_of, line_of
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.policy import Level, Policy
 from migrate_flow.core.rehearsal import Grade
@@ -159,8 +159,7 @@ def _rehearsals(said: Attestation) -> Iterator[RehearsalEvidence]:
 
 def ancestry(behaviours: Mapping[str, str]) -> str:
     """``sha256:…`` of what all ancestors do, by revision. A comment in one of them changes nothing."""
-    lines = sorted(f"{revision} {behaviour}" for revision, behaviour in behaviours.items())
-    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return digest_of(sorted(line_of(revision, behaviour) for revision, behaviour in behaviours.items()))
 
 
 def major(server: str) -> str:

@@ -70,11 +70,17 @@ def rehearse(job: Job, nursery: Nursery, processes: int) -> Iterator[Now | Rehea
     told: queue.Queue[Now | Rehearsal | BaseException | None] = queue.Queue()
     running = [_Child(part, nursery, told) for part in _parts(job, processes)]
     left = len(running)
+    # What stands before all parts is built once, by the first: the others find its template.
+    waiting = running[1:] if job.order[0] not in job.wanted else []
     try:
-        for child in running:
+        for child in running[: len(running) - len(waiting)]:
             child.start()
         while left:
             event = told.get()
+            if not isinstance(event, BaseException) and not (isinstance(event, Now) and event.building):
+                for child in waiting:
+                    child.start()
+                waiting = []
             if event is None:
                 left -= 1
             elif isinstance(event, BaseException):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine, event
 
 from migrate_flow import cache_folder
 from migrate_flow.errors import TargetError
@@ -35,6 +36,17 @@ class SqliteScratch:
     @property
     def url(self) -> URL:
         return URL.create("sqlite", database=str(self._file))
+
+    def never_sync(self) -> None:
+        """From now on no connection that this process makes to it waits for the disk: it need not outlive a crash."""
+
+        def begun(connection: sqlite3.Connection, _record: object) -> None:
+            with suppress(sqlite3.Error, AttributeError):
+                (_number, _name, file), *_others = connection.execute("PRAGMA database_list")
+                if file and self._file.samefile(file):
+                    connection.execute("PRAGMA synchronous = OFF")
+
+        event.listen(Engine, "connect", begun)
 
     def empty(self) -> None:
         self._clear()

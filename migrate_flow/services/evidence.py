@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from migrate_flow.core.ancestry import Ancestry
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.entry import Draft, Kind
 from migrate_flow.core.evidence import Evidence, RehearsalEvidence, ancestry, evidence_of, major
@@ -57,9 +58,10 @@ def require_recordable(workspace: Workspace, revisions: Iterable[str]) -> None:
 def record(workspace: Workspace, checked: Checked) -> tuple[Recorded, ...]:
     """One entry for each revision; none where the newest ones say the same. Raises ScriptError, LedgerError."""
     found = []
+    below = _below(checked.rehearsed, workspace)
     for revision in checked.linted.revisions:
         manifest = workspace.scripts.manifest(revision)
-        fields, reports = fields_of(checked, revision, manifest, workspace)
+        fields, reports = fields_of(checked, revision, manifest, workspace, below)
         known = _said_already(workspace, revision, manifest, fields)
         if known:
             found.append(Recorded(revision, known, again=True))
@@ -72,21 +74,22 @@ def record(workspace: Workspace, checked: Checked) -> tuple[Recorded, ...]:
 
 
 def fields_of(
-    checked: Checked, revision: str, manifest: Manifest, workspace: Workspace
+    checked: Checked, revision: str, manifest: Manifest, workspace: Workspace, below: Ancestry | None = None
 ) -> tuple[dict[str, Any], list[bytes]]:
-    """The fields of evidence, and the reports that they name. Raises ScriptError where other bytes were checked."""
+    """The fields of evidence, and the reports that they name. below: of all that was rehearsed, where many are asked
+    for. Raises ScriptError where other bytes were checked."""
     rehearsals = [one for one in checked.rehearsed.rehearsals if one.revision == revision]
     read = checked.linted.read.get(manifest.script.path, manifest.script.sha256)
     if read != manifest.script.sha256 or any(one.manifest != manifest.digest for one in rehearsals):
         raise changed_meanwhile(manifest)
     lint, findings = _lint_fields(checked.linted, revision)
-    below = _ancestry(checked.rehearsed, revision, workspace) if rehearsals else ""
+    ancestors = (below or _below(checked.rehearsed, workspace)).digest(revision) if rehearsals else ""
     fields: dict[str, Any] = {"lint": lint, "rehearsals": []}
     reports = [findings]
     for one in rehearsals:
         report = json.dumps({"schema": SCHEMA, "rehearsal": to_document(one)}, sort_keys=True).encode()
         reports.append(report)
-        fields["rehearsals"].append(_rehearsal_fields(one, below, report))
+        fields["rehearsals"].append(_rehearsal_fields(one, ancestors, report))
     return fields, reports
 
 
@@ -132,9 +135,8 @@ def _rehearsal_fields(one: Rehearsal, below: str, report: bytes) -> dict[str, An
     return fields
 
 
-def _ancestry(rehearsed: Rehearsed, revision: str, workspace: Workspace) -> str:
-    above = workspace.scripts.graph.ancestors([revision])
-    return ancestry({one: rehearsed.behaviours[one] for one in above})
+def _below(rehearsed: Rehearsed, workspace: Workspace) -> Ancestry:
+    return Ancestry(workspace.scripts.graph, rehearsed.behaviours.__getitem__)
 
 
 def ancestry_here(workspace: Workspace, revision: str) -> str:

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrate_flow.core.chain import Head
-from migrate_flow.core.evidence import NOTHING, Evidence, ancestry, evidence_of
+from migrate_flow.core.evidence import NOTHING, evidence_of
 from migrate_flow.core.facts import Facts, Observation, Sighting
 from migrate_flow.core.policy import EnvironmentRules, Level
 from migrate_flow.core.traits import Traits
 from migrate_flow.errors import LedgerError
+from migrate_flow.services.ancestries import Ancestries
 from migrate_flow.services.content import manifest_here, manifest_traits, standing_of
 from migrate_flow.services.contributors import PlanAuthors
 from migrate_flow.services.grounds import Grounds
@@ -49,7 +50,7 @@ class Situation:
     deciding: tuple[int, ...] = ()
     signed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     behaviours: dict[str, str] = field(default_factory=dict)
-    ancestries: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ancestries: Ancestries = field(default_factory=Ancestries)
 
     @cached_property
     def applied(self) -> frozenset[str]:
@@ -162,7 +163,7 @@ def collect(
         unknown_heads=tuple(head for head in situation.heads if up and head not in workspace.scripts.graph.revisions),
         drift=situation.live.drift(situation.target),
         evidence=evidence,
-        ancestries=_ancestries(workspace, situation, revision, evidence) if checked else (),
+        ancestries=situation.ancestries.of(workspace, situation, revision, evidence) if checked else (),
         traits=manifest_traits(manifest, direction) if manifest else Traits(),
     )
 
@@ -170,26 +171,6 @@ def collect(
 def asks_checks(rules: EnvironmentRules) -> bool:
     """Whether the scripts must have been linted and rehearsed."""
     return rules.requires.rank >= Level.SELF_REVIEWED.rank
-
-
-def _ancestries(workspace: Workspace, situation: Situation, revision: str, evidence: Evidence) -> tuple[str, ...]:
-    """Of what stands below the revision once the plan has come there: the bytes that were applied here, else those of
-    this checkout, which the gates of the ancestors' own steps judge; and, where nothing was rehearsed on that, all of
-    this checkout's (a module that an applied script imports goes on to change). None where one can't be read."""
-    above = workspace.scripts.graph.ancestors([revision])
-    if revision not in situation.ancestries:
-        applications = situation.target.applications if situation.target else {}
-        behaviours = {}
-        for one in above:
-            application = applications.get(one)
-            known = application.behaviour if application and application.stands else ""
-            behaviours[one] = known or situation.behaviour(workspace, one)
-        situation.ancestries[revision] = (ancestry(behaviours),) if all(behaviours.values()) else ()
-    found = situation.ancestries[revision]
-    if len(found) == 1 and not any(one.ancestry in found for one in evidence.rehearsals):
-        here = {one: situation.behaviour(workspace, one) for one in above}
-        found = situation.ancestries[revision] = (*found, *([ancestry(here)] if all(here.values()) else []))
-    return found
 
 
 def _standing(

@@ -71,6 +71,8 @@ def rehearse(
     if scripts.problems:
         problem = scripts.problems[0]
         raise ScriptError(problem.problem, hint=problem.hint, where=f"{problem.path}:{problem.line}")
+    if not on:
+        return Rehearsed((), {revision: scripts.revisions[revision].path for revision in revisions})
     needed = scripts.graph.ancestors(revisions) | set(revisions)
     manifests = {revision: scripts.manifest(revision) for revision in needed}
     way = route(scripts.graph, revisions, {revision: one.digest for revision, one in manifests.items()})
