@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -68,12 +68,45 @@ Block = Heading | Line | Fields | Table | Code
 
 @dataclass(frozen=True)
 class Document:
-    """name: of the JSON schema, as in ``migrate-flow/<name>/1``. data: without the key ``schema``."""
+    """name: of the JSON schema, as in ``migrate-flow/<name>/1``. data: without the key ``schema``. blocks: can be gone
+    through more than once."""
 
     name: str
     data: Mapping[str, Any]
-    blocks: Sequence[Block] = field(default_factory=tuple)
+    blocks: Iterable[Block] = field(default_factory=tuple)
 
     @property
     def values(self) -> dict[str, Any]:
         return {"schema": f"migrate-flow/{self.name}/1", **self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBlocks:
+    """Blocks that are made one after the other, whenever they are gone through: of thousands of steps nobody needs all
+    at a time."""
+
+    make: Callable[[], Iterator[Block]]
+
+    def __iter__(self) -> Iterator[Block]:
+        return self.make()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeData(Mapping[str, Any]):
+    """now: values. later: those that are made only where somebody asks for them, as a person does not."""
+
+    now: Mapping[str, Any]
+    later: Mapping[str, Callable[[], Any]]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.later[key]() if key in self.later else self.now[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.later or key in self.now
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.now
+        yield from self.later
+
+    def __len__(self) -> int:
+        return len(self.now) + len(self.later)

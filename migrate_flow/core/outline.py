@@ -27,6 +27,9 @@ class Outline:
 
 
 def manifest_traits(manifest: Manifest, direction: str = "upgrade") -> Traits:
-    """What the script and the modules that it imports may do."""
-    found: Iterable[Traits] = (read_traits(file.content, direction) for file in manifest.files[1:])
-    return combined(read_traits(manifest.script.content, direction), found)
+    """What the script and the modules that it imports may do. Read once: a plan asks three times for each."""
+    known = manifest.traits.get(direction)
+    if known is None:
+        others: Iterable[Traits] = (read_traits(file.content, direction) for file in manifest.files[1:])
+        known = manifest.traits[direction] = combined(read_traits(manifest.script.content, direction), others)
+    return known

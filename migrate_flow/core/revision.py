@@ -6,6 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrate_flow.core.traits import Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,13 @@ class Manifest:
     """The migration script and the project-local modules that it imports, as sealed bytes.
 
     files: the script first. digest: ``sha256:`` and the hex digest of ``lines``, which ``sha256sum -c`` checks.
-    behaviour: tagged digest of the script's syntax tree without comments and docstrings.
+    behaviour: tagged digest of the script's syntax tree without comments and docstrings. traits: by direction, those
+    that were read of these very bytes so far.
     """
 
     files: tuple[SealedFile, ...]
     behaviour: str = field(default="", compare=False)
+    traits: dict[str, Traits] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def script(self) -> SealedFile:

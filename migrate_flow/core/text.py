@@ -11,7 +11,7 @@ _JOINERS = "\u200c\u200d"  # Persian is written with them, Indic scripts, and em
 
 def safe(text: str, *, lines: bool = False) -> str:
     """Control, format and direction characters as visible escapes. lines: keep line breaks and tabs."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # then nothing in it is of these categories
         return text
     return "".join(
         char if _harmless(char, lines) or _joins(text, at) else _escaped(char) for at, char in enumerate(text)

@@ -11,5 +11,7 @@ if TYPE_CHECKING:
 
 
 def render(document: Document, medium: Medium) -> None:
-    """ASCII with escapes, so that no locale can change it."""
-    medium.stream.write(json.dumps(document.values, indent=2) + "\n")
+    """ASCII with escapes, so that no locale can change it. Written as it is made: it may be as long as the history."""
+    for piece in json.JSONEncoder(indent=2).iterencode(document.values):
+        medium.stream.write(piece)
+    medium.stream.write("\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Block, Code, Document, Heading, Line, Tone
+from migrate_flow.core.document import Block, Code, Document, Heading, Line, MadeBlocks, MadeData, Tone
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.core.text import shortened
 from migrate_flow.services.schema import difference_fields
@@ -32,17 +32,22 @@ _TONES = {
 
 def plan(planned: Plan, *, full: bool = True, name: str = "plan", command: str = "") -> Document:
     """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`. command: that runs it."""
-    steps = [
-        {
-            **_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED),
-            "changes": list(step.changes),
-        }
-        for step in planned.steps
-    ]
-    blocks = _plan_blocks(planned, full=full)
-    if command and planned.steps and planned.allowed:
-        blocks.append(Line(f"next: {command}"))
-    return Document(name, {**_head(planned), "steps": steps}, tuple(blocks))
+
+    def steps() -> list[dict[str, Any]]:
+        return [
+            {
+                **_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED),
+                "changes": list(step.changes),
+            }
+            for step in planned.steps
+        ]
+
+    def blocks() -> Iterator[Block]:
+        yield from _plan_blocks(planned, full=full)
+        if command and planned.steps and planned.allowed:
+            yield Line(f"next: {command}")
+
+    return Document(name, MadeData(_head(planned), {"steps": steps}), MadeBlocks(blocks))
 
 
 def _head(planned: Plan) -> dict[str, Any]:
@@ -75,33 +80,32 @@ def _step(step: PlannedStep, outcome: Outcome, duration_s: float | None = None) 
     }
 
 
-def _plan_blocks(planned: Plan, *, full: bool) -> list[Block]:
+def _plan_blocks(planned: Plan, *, full: bool) -> Iterator[Block]:
     count = len(planned.steps)
     down = any(step.direction == "downgrade" for step in planned.steps)
     verb = "roll back" if down else "apply"
     what = f"{count} revision{'s' if count > 1 else ''} to {verb}" if count else "nothing to do"
     where = ", ".join(planned.heads) or ("an empty database" if planned.gates.allowed else "")
-    blocks: list[Block] = [Heading(f"{planned.environment}: {what}" + (f", from {where}" if count and where else ""))]
-    blocks += [Line(f"! {notice}", Tone.WARN) for notice in planned.notices]
+    yield Heading(f"{planned.environment}: {what}" + (f", from {where}" if count and where else ""))
+    yield from (Line(f"! {notice}", Tone.WARN) for notice in planned.notices)
     shown = verdicts.everything(planned.gates) if full else verdicts.blockers(planned.gates)
     if shown:
-        blocks += [Line(""), Line(f"{planned.environment} itself", Tone.STRONG), *shown]
+        yield from (Line(""), Line(f"{planned.environment} itself", Tone.STRONG), *shown)
     if not count:
-        return blocks
+        return
     for number, step in enumerate(planned.steps, start=1):
-        blocks += [Line(""), *_step_blocks(planned, number, step, full=full)]
-    blocks.append(Line(""))
+        yield from (Line(""), *_step_blocks(planned, number, step, full=full))
+    yield Line("")
     blocked = sum(not step.decision.allowed for step in planned.steps)
     if planned.allowed:
-        blocks.append(Line(f"Nothing stands against it. digest: {planned.digest}", Tone.GOOD))
+        yield Line(f"Nothing stands against it. digest: {planned.digest}", Tone.GOOD)
     else:
         done = "rolled back" if down else "applied"
-        blocks.append(Line(f"Blocked: {blocked or 'all'} of {count}. Nothing is {done}.", Tone.BAD))
+        yield Line(f"Blocked: {blocked or 'all'} of {count}. Nothing is {done}.", Tone.BAD)
         ready = 0 if down else len(planned.ready())
         if ready:
             command = f"migrate-flow apply --env {planned.environment} --ready"
-            blocks.append(Line(f"The first {ready} could go ahead alone: {command}"))
-    return blocks
+            yield Line(f"The first {ready} could go ahead alone: {command}")
 
 
 def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -> list[Block]:
