@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrate_flow.alembic_adapter.files import read_sealed
+from migrate_flow.alembic_adapter.header import read_header
 from migrate_flow.alembic_adapter.imports import Project, project_of
 from migrate_flow.alembic_adapter.manifest import seal
 from migrate_flow.alembic_adapter.outlines import Outlines
@@ -51,9 +53,27 @@ class Checkout:
 
     @cached_property
     def _tree(self) -> ScriptTree:
-        return read_scripts(
+        found = read_scripts(
             self.settings, self.root, evaluate=self._evaluate if self.imports else None, cache=self._cache
         )
+        if self._cache is not None:
+            self._cache.save()
+        return found
+
+    def confirm(self, revisions: Iterable[str]) -> bool:
+        """Whether these are what their bytes say now. Where one is not, all scripts are read from then on: what the
+        cache said of the others is worth nothing either."""
+        if self._cache is None or all(self._as_its_bytes(self.revisions[revision]) for revision in revisions):
+            return True
+        self._cache = None
+        del self._tree
+        return False
+
+    def _as_its_bytes(self, known: Revision) -> bool:
+        with suppress(ScriptError):
+            evaluate = self._evaluate if self.imports else None
+            return read_header(self.source(known.path), known.path, evaluate=evaluate) == known
+        return False
 
     @cached_property
     def _project(self) -> Project:
@@ -112,7 +132,8 @@ class Checkout:
         if header is None:
             return ""
         try:
-            return manifest_digest([(header.path, sha256(self.source(header.path)).hexdigest())])
+            read = self._cache.sha256(header.path) if self._cache else ""
+            return manifest_digest([(header.path, read or sha256(self.source(header.path)).hexdigest())])
         except ScriptError:
             return ""
 

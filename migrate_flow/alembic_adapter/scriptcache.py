@@ -126,6 +126,11 @@ class ScriptCache:
         place = (list(found.down_revision), list(found.depends_on), list(found.branch_labels))
         self._scripts.learn(path, hashlib.sha256(source).hexdigest(), found.id, *place, found.doc, None)
 
+    def sha256(self, path: str) -> str:
+        """Of a script whose header was found or learned; empty where that is not known."""
+        row = self._scripts.rows.get(path) if path in self._scripts.seen else None
+        return str(row[1]) if row is not None else ""
+
     def reading(self, path: str) -> Reading | None:
         """Of a script whose header was found or learned."""
         row = self._scripts.rows.get(path) if path in self._scripts.seen else None

@@ -98,6 +98,11 @@ def workspace(
         know(wired.history, found)
         return found
 
+    def look_at(environment: str) -> Target:
+        from migrate_flow.bootstrap.glimpse import glimpse
+
+        return glimpse(config, environment, lambda: target(config, environment, wired.actor))
+
     told = hooks(config)
     book = _glance(config) if reads or only_shows else _book(config, signer, told.heard)
     wired = Workspace(
@@ -105,7 +110,7 @@ def workspace(
         book=book,
         scripts=scripts,
         runner=later(lambda: runner(config, scripts)),
-        target=cache(lambda name: target(config, name, wired.actor)),
+        target=cache(lambda name: look_at(name) if reads or only_shows else target(config, name, wired.actor)),
         signer=signer,
         actor=ring.actor(wanted, book.history.policy, revoked=book.history.revoked),
         verifier=SshsigVerifier(),

@@ -23,7 +23,7 @@ def plan(
     from migrate_flow.services.plan import plan as make
     from migrate_flow.views import applying
 
-    planned = make(workspace(ctx, actor, format_name, reads=True), env, to)
+    planned = make(workspace(ctx, actor, format_name, only_shows=True), env, to)
     command = f"migrate-flow apply {'' if to == 'head' else f'{to} '}--env {env}"
     emit(ctx, applying.plan(planned, command=command), format_name, output)
     raise typer.Exit(0 if planned.allowed else 1)

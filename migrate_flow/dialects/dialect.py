@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from sqlalchemy import URL, Connection, Engine
-
 if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
     from migrate_flow.core.facts import Activity
     from migrate_flow.core.guard import GuardStatus, LoggedDdl
     from migrate_flow.core.snapshot import Snapshot

@@ -11,15 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.snapshot import TEXT, SchemaObject, Snapshot, attributes, dotted, snapshot_of
 from migrate_flow.dialects import sqlite_ddl
 from migrate_flow.dialects.sqlite_ddl import Constraint, TableText, Unreadable
+from migrate_flow.dialects.sqlite_look import PREFIX, Reader
 from migrate_flow.dialects.sqlite_text import Token, expression, one_spelling, tokens
-from migrate_flow.dialects.tables import PREFIX
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 NORMALISER = "sqlite/1"
 _MASTER = "SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
@@ -75,7 +76,7 @@ class _Schema:
         return tuple(column.name.lower() for column in sorted(columns, key=lambda c: c.key) if column.key)
 
 
-def take(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> Snapshot:
+def take(connection: Reader, *, leave_out: frozenset[str] = frozenset()) -> Snapshot:
     """Two queries. leave_out: Alembic's version tables."""
     schema = _read(connection, leave_out)
     objects = [item for row in schema.master for item in _objects(schema, *row)]
@@ -94,7 +95,7 @@ def row_counts(connection: Connection, *, leave_out: frozenset[str] = frozenset(
     return {dotted(name): int(connection.exec_driver_sql(query).scalar_one()) for name, query in queries.items()}
 
 
-def _read(connection: Connection, leave_out: frozenset[str]) -> _Schema:
+def _read(connection: Reader, leave_out: frozenset[str]) -> _Schema:
     rows = connection.exec_driver_sql(_MASTER).all()
     columns: dict[str, list[_Column]] = defaultdict(list)
     for table, name, kind, not_null, default, key, hidden in connection.exec_driver_sql(_COLUMNS):

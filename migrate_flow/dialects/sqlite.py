@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -14,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, pool, select, table
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from migrate_flow.dialects import filelock, snapshot_sqlite
+from migrate_flow.dialects import filelock, snapshot_sqlite, sqlite_look
 from migrate_flow.dialects.dialect import BRIEF_S, Begun, StepFrame
 from migrate_flow.dialects.interrupt import at_signals
-from migrate_flow.dialects.tables import PREFIX, TargetTables
+from migrate_flow.dialects.tables import TargetTables
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 
 if TYPE_CHECKING:
     from migrate_flow.core.facts import Activity
     from migrate_flow.core.snapshot import Snapshot
 
-BUSY_TIMEOUT_MS = 10_000
 _SAVEPOINT = "migrate_flow_step"
 
 
@@ -45,7 +43,7 @@ class Sqlite:
 
     def engine(self, url: URL, root: Path, application: str) -> Engine | None:
         path = _path(url, root)
-        return self._engine(path, "rw") if path.exists() and path.stat().st_size else None
+        return self._engine(path, "rw") if sqlite_look.there(path) else None
 
     def creating_engine(self, url: URL, root: Path, application: str) -> Engine:
         path = _path(url, root)
@@ -56,10 +54,9 @@ class Sqlite:
         return self._engine(path, "rwc")
 
     def _engine(self, path: Path, mode: str) -> Engine:
-        # NOTE: mode=rw opens, but never makes, a file: looking at a target must not create one.
         return create_engine(
             "sqlite://",
-            creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_MS / 1000),
+            creator=lambda: sqlite_look.connect(path, mode),
             hide_parameters=True,
             poolclass=pool.NullPool,
         )
@@ -68,22 +65,13 @@ class Sqlite:
         return connection.dialect.name
 
     def server(self, connection: Connection) -> str:
-        return f"SQLite {sqlite3.sqlite_version}"
+        return sqlite_look.server()
 
     def obstacle(self, connection: Connection) -> str:
-        path = _file(connection)
-        network = filelock.network_filesystem(path)
-        if network:
-            return f"the database file lies on a network filesystem ({network}), where locks can't be trusted"
-        return "" if os.access(path, os.W_OK) else "the database file is read-only"
+        return sqlite_look.obstacle(connection)
 
     def foreign_tables(self, connection: Connection) -> tuple[str, ...]:
-        query = (
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-            "AND name NOT LIKE ? ESCAPE '\\' ORDER BY name LIMIT 4"
-        )
-        rows = connection.exec_driver_sql(query, (PREFIX.replace("_", "\\_") + "%",))
-        return tuple(row[0] for row in rows)
+        return sqlite_look.foreign_tables(connection)
 
     def snapshot(
         self, connection: Connection, leave_out: frozenset[str] = frozenset(), *, rows: bool = False
@@ -114,10 +102,10 @@ class Sqlite:
             yield str(path)
 
     def holds(self, connection: Connection, held: object) -> bool:
-        return str(_file(connection).resolve()) == held
+        return str(sqlite_look.file(connection).resolve()) == held
 
     def activity(self, connection: Connection) -> tuple[Activity, ...]:
-        return filelock.activity(_lock_file(_file(connection)))
+        return filelock.activity(_lock_file(sqlite_look.file(connection)))
 
     @contextmanager
     def while_env_runs(self, frame: StepFrame | None) -> Iterator[None]:
@@ -239,10 +227,6 @@ def _path(url: URL, root: Path) -> Path:
 
 def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + ".migrate-flow.lock")
-
-
-def _file(connection: Connection) -> Path:
-    return Path(connection.exec_driver_sql("PRAGMA database_list").all()[0][2])
 
 
 def _driver(connection: Connection) -> Any:

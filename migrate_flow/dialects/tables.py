@@ -27,9 +27,9 @@ from sqlalchemy import (
 
 from migrate_flow.core.facts import Identity, Receipt
 from migrate_flow.core.trace import Durability, Journaled, Trace
+from migrate_flow.dialects.sqlite_look import PREFIX as PREFIX
 
 SCHEMA = "migrate_flow"
-PREFIX = "migrate_flow_"
 CLOSED = '"closed"'
 # A receipt in a table without transactions would prove nothing. The journal takes any statement's text, whatever
 # the database's own character set is.

@@ -55,10 +55,9 @@ def with_locks(workspace: Workspace, environment: str, steps: Sequence[PlannedSt
 
 
 def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
-    graph = workspace.scripts.graph
-    wanted = graph.heads() if to == "head" else graph.resolve(to)
-    _require_sound(workspace)
-    pending = graph.pending(situation.applied, wanted)
+    pending = _pending(workspace, situation, to)
+    if not workspace.scripts.confirm(pending):
+        pending = _pending(workspace, situation, to)
     conflict = conflicting_heads(workspace, situation.applied | frozenset(pending), to) if pending else ()
     manifests = {revision: workspace.scripts.manifest(revision) for revision in pending}
     if asks_git(situation.rules):
@@ -90,6 +89,13 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
             *commits_in_parts(steps, situation.rules.dialect),
         ),
     )
+
+
+def _pending(workspace: Workspace, situation: Situation, to: str) -> tuple[str, ...]:
+    graph = workspace.scripts.graph
+    wanted = graph.heads() if to == "head" else graph.resolve(to)
+    _require_sound(workspace)
+    return graph.pending(situation.applied, wanted)
 
 
 def step_of(workspace: Workspace, facts: Facts, manifest: Manifest, decision: Decision) -> PlannedStep:

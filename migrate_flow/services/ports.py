@@ -84,6 +84,10 @@ class Scripts(Protocol):
     @property
     def problems(self) -> tuple[ScriptProblem, ...]: ...
 
+    def confirm(self, revisions: Iterable[str]) -> bool:
+        """Whether the headers of these are what their bytes say now. False: all were read again, and the graph may be
+        another."""
+
     def manifest(self, revision: str) -> Manifest:
         """Read and seal the bytes now. Raises ScriptError."""
 
