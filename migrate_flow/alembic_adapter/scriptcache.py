@@ -4,8 +4,9 @@ One file a project in the user's cache folder. A row counts as long as the scrip
 the time of the last change of its inode can't be put back like the other one. A script that was changed within two
 seconds before it was read has no row: it may be changed again without showing.
 
-It is for showing alone. Whoever signs or judges reads the bytes: `Checkout.manifest` never looks here, and only
-commands that do neither get a `Checkout` with a cache.
+It is for showing alone. Whoever signs, approves or applies reads the bytes: `Checkout.manifest` never looks here, and
+only commands that do none of it get a `Checkout` with a cache. `plan` is one of them: what it judges are manifests, it
+holds the headers of what is pending against their bytes (`Checkout.confirm`), and `apply` makes a plan of its own.
 """
 
 # ruff: noqa: PTH116
