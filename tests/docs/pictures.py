@@ -1,5 +1,5 @@
 """Pictures of the terminal for the documentation: ``python -m tests.docs.pictures`` draws docs/pictures/terminal from
-what the installed command prints on a pseudo-terminal, light and dark; test_pictures.py fails where that is something
+what the wheel's command prints on a pseudo-terminal, light and dark; test_pictures.py fails where that is something
 else.
 
 What is another one in each run (ids, digests, times, durations, versions) is drawn as one that stays the same, of the
@@ -14,7 +14,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from rich.terminal_theme import DEFAULT_TERMINAL_THEME, MONOKAI, TerminalTheme
 from rich.text import Text
 
 from tests.acceptance.tutorial import DOCS
+from tests.support import wheel
 from tests.support.shell import make_home
 
 FOLDER = DOCS / "pictures" / "terminal"
@@ -76,10 +76,11 @@ class Shop:
 
     folder: Path
     environ: Mapping[str, str]
+    programs: Path
 
     def run(self, *words: str, code: int = 0, **more: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "migrate_flow", *words],
+            [self.programs / "migrate-flow", *words],
             cwd=self.folder, env={**self.environ, **more}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
@@ -90,7 +91,7 @@ class Shop:
         main, other = pty.openpty()
         size = {"COLUMNS": str(picture.width), "LINES": "1000", "TERM": "xterm-256color"}
         with subprocess.Popen(
-            [sys.executable, "-m", "migrate_flow", *picture.words],
+            [self.programs / "migrate-flow", *picture.words],
             cwd=self.folder, env={**self.environ, **size}, stdin=subprocess.DEVNULL, stdout=other,
             stderr=subprocess.DEVNULL,
         ) as process:  # fmt: skip
@@ -112,9 +113,9 @@ def _blocks(terminal: int) -> Iterator[bytes]:
         yield block
 
 
-def drawn(folder: Path) -> dict[str, str]:
+def drawn(folder: Path, programs: Path) -> dict[str, str]:
     """Every picture by its file's name."""
-    shop, known, found = _shop(folder), dict[str, str](), {}
+    shop, known, found = _shop(folder, programs), dict[str, str](), {}
     for picture in STORY:
         _before(picture, shop)
         command = " ".join(["migrate-flow", *(word for word in picture.words if word not in ("--as", ADA, DORA))])
@@ -124,16 +125,16 @@ def drawn(folder: Path) -> dict[str, str]:
     return found
 
 
-def _shop(folder: Path) -> Shop:
+def _shop(folder: Path, programs: Path) -> Shop:
     """After the demo's tour, with one more migration that nobody looked at."""
     environ = {
         "PATH": os.environ.get("PATH", os.defpath), "HOME": str(make_home(folder / "home")), "LANG": "C.UTF-8",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "GIT_CEILING_DIRECTORIES": str(folder),
-        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(folder / "pycache")),
+        "PYTHONPYCACHEPREFIX": str(wheel.byte_code(programs)),
     }  # fmt: skip
-    shop = Shop(folder, environ)
+    shop = Shop(folder, environ, programs)
     shop.run("demo", "shop")
-    shop = Shop(folder / "shop", environ)
+    shop = Shop(folder / "shop", environ, programs)
     shop.run("--as", BEN, "new", "-m", "add products")
     (script,) = shop.folder.glob("migrations/versions/*add_products.py")
     text = script.read_text().replace("Say why this change is needed, and what it is worth.", "The shop sells things.")
@@ -176,7 +177,7 @@ def _svg(text: str, picture: Picture, command: str, theme: TerminalTheme) -> str
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
-        for name, text in drawn(Path(temporary)).items():
+        for name, text in drawn(Path(temporary), wheel.install(Path(temporary) / "wheel")).items():
             (FOLDER / name).write_text(text, encoding="utf-8")
 
 

@@ -10,8 +10,8 @@ from tests.docs import pictures
 
 
 @pytest.mark.timeout(600)
-def test_each_picture_is_what_is_printed(tmp_path: Path) -> None:
-    made = pictures.drawn(tmp_path)
+def test_each_picture_is_what_is_printed(tmp_path: Path, programs: Path) -> None:
+    made = pictures.drawn(tmp_path, programs)
     stored = {path.name: path.read_text(encoding="utf-8") for path in pictures.FOLDER.glob("*.svg")}
     assert sorted(stored) == sorted(made)
     other = [name for name, text in made.items() if stored[name] != text]

@@ -44,13 +44,13 @@ VARIABLE = "TESTS_UNCHECKED"  # see tests/support/unchecked.py
 
 
 class Server:
-    """``with Server(environ) as server``: environ is what the libraries are imported under."""
+    """``with Server(environ) as server``: environ is what the libraries are imported under. python: the interpreter."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], python: str | Path = sys.executable) -> None:
         self._ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=dict(environ)
+                [python, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=dict(environ)
             )
 
     def __enter__(self) -> Server:
