@@ -34,4 +34,4 @@ def adopt(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(adopt)
+    app.command(short_help="Declare what already stands in an existing database.")(adopt)

@@ -50,4 +50,4 @@ def apply(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(apply)
+    app.command(short_help="Apply pending migrations, if every gate lets them.")(apply)

@@ -46,4 +46,4 @@ def approve(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(approve)
+    app.command(short_help="As an approver, release a reviewed migration.")(approve)

@@ -29,4 +29,4 @@ def compare(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(compare)
+    app.command(short_help="Two environments: their revisions and schemas.")(compare)

@@ -21,4 +21,4 @@ def demo(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(demo)
+    app.command(short_help="A tour of the whole flow: a small shop on SQLite.")(demo)

@@ -46,4 +46,4 @@ def doctor(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(doctor)
+    app.command(short_help="What is wrong with the set-up, and what mends it.")(doctor)

@@ -58,4 +58,4 @@ def export(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(export)
+    app.command(short_help="Evidence for auditors, in a format of their choice.")(export)

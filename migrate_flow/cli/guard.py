@@ -85,4 +85,4 @@ def _superuser(here: Workspace, env: str, reference: str) -> Target | None:
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(group, name="guard")
+    app.add_typer(group, name="guard", short_help="Record or refuse schema changes from outside the flow.")

@@ -64,4 +64,4 @@ def init(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(init)
+    app.command(short_help="Put an Alembic project under the flow.")(init)

@@ -30,4 +30,4 @@ def plan(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(plan)
+    app.command(short_help="What would run, and the verdict of every gate.")(plan)

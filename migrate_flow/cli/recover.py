@@ -75,4 +75,4 @@ def _stated(words: list[str]) -> dict[int, Durability]:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(recover)
+    app.command(short_help="Settle an interrupted attempt from the evidence.")(recover)

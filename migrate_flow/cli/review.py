@@ -74,4 +74,4 @@ def _ask(ctx: typer.Context, space: object, rev: str, message: str) -> tuple[str
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(review)
+    app.command(short_help="As a peer, say what you think of a migration.")(review)

@@ -28,4 +28,4 @@ def revoke(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(revoke)
+    app.command(short_help="Take back one of your own attestations.")(revoke)

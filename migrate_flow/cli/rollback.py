@@ -56,4 +56,4 @@ def rollback(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(rollback)
+    app.command(short_help="Undo applied migrations, newest first.")(rollback)

@@ -50,4 +50,4 @@ def self_review(
 
 
 def register(app: typer.Typer) -> None:
-    app.command("self-review")(self_review)
+    app.command("self-review", short_help="As the author, vouch for the script as it is now.")(self_review)

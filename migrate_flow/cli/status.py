@@ -31,4 +31,4 @@ def status(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(status)
+    app.command(short_help="The board: revisions, their state, where they stand.")(status)

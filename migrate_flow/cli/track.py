@@ -26,4 +26,4 @@ def track(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(track)
+    app.command(short_help="Record `created` for scripts made with plain Alembic.")(track)

@@ -21,4 +21,4 @@ def withdraw(
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(withdraw)
+    app.command(short_help="As the author, take a migration out of the flow.")(withdraw)

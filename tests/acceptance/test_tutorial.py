@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import venv
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.tutorial import FILES, Said, Step, Walk, place, rewritten, steps
+from tests.support import wheel
 
 MOST_COMMANDS = 12
-INSTALL = "```sh\npip install migrate-flow\n```"  # the one command that is not run: the wheel is installed already
+COMMAND = "pip install migrate-flow"
+INSTALL = f"```sh\n{COMMAND}\n```"
 
 
 @pytest.mark.timeout(900)  # three dozen processes, one after the other
@@ -29,6 +34,28 @@ def test_the_first_one_takes_few_commands() -> None:
     assert page.count(INSTALL) == 1
     commands = [step for step in steps(page) if not step.path]
     assert 1 + len(commands) <= MOST_COMMANDS
+
+
+@pytest.mark.real
+@pytest.mark.timeout(900)
+def test_a_newcomer_begins_with_pip(tmp_path: Path) -> None:
+    """In an environment that has pip and nothing else; the wheel is this checkout's, its libraries are the index's."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    (tmp_path / "wheel").write_text(f"migrate-flow @ {wheel.build(tmp_path / 'dist').as_uri()}\n")
+    environ = {"PATH": f"{programs}:{os.defpath}", "PIP_CONSTRAINT": str(tmp_path / "wheel")}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
+    subprocess.run(COMMAND.split(), env=settings | environ, check=True, capture_output=True, timeout=300)
+    assert [said.printed for said in Walk(place(tmp_path, programs)).page(FILES[0].read_text()) if not said.same] == []
+
+
+def test_the_readme_leads_to_it() -> None:
+    readme = (FILES[0].parents[1] / "README.md").read_text()
+    said = (
+        "The [tutorial](docs/tutorial.md) goes from `pip install` to a refused and then an allowed apply to production"
+    )
+    assert f"{said}, in twelve commands.\n" in readme
+    assert MOST_COMMANDS == 12
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
