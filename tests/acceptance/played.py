@@ -127,6 +127,7 @@ class Page:
         """The next command is not run here. why: what runs it, or what it would need."""
         text = self.commands.pop(0).text
         assert text.startswith(begins), f"{why}: but the page says {text}"
+        assert all((ROOT / file).exists() for file in re.findall(r"\btests/\S+\.py|\.ci/\w+", why)), why
 
 
 def path(name: str) -> Path:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,23 +21,36 @@ from migrate_flow.core.fingerprint import fingerprint
 from tests.acceptance import played
 from tests.acceptance.conftest import Terminal
 from tests.acceptance.played import Page, Seat, Shop
+from tests.docs.site import DOCS, ROOT
 from tests.docs.spoken import spoken
 from tests.support.alembic_projects import ADA, BEN, CARLA, edit, make_project, write_script
 from tests.support.secret_service import secret_service
 from tests.support.shell import Done
 from tests.support.ssh_agents import real_agent
 
-INSTALLED = "it is installed; test_tutorial.py runs it with the mark `real`"
+INSTALLED = "it is installed; tests/acceptance/test_tutorial.py runs it with the mark `real`"
 FIRST, SECOND, THIRD = "1e5f0c8a9b2d", "3f2a91c04d7e", "b83bde7561c2"
 HELP = re.compile(r"^\$ migrate-flow --help\n(.*?)^```$", re.M | re.S)
 SHOP_DB = "sqlalchemy.url = sqlite:///shop.db"
 KEY, OLD = "ssh-ed25519 AAAA…", "SHA256:lbmsoA0yIEcEiVDRnMWuzm+nV+3ZEEpVIURqFoeSspg"
 # Pages whose commands are run by another test, and where.
 ELSEWHERE = {
-    "tutorial.md": "test_tutorial.py",
-    "tutorial-bad-day.md": "test_tutorial.py",
+    "tutorial.md": "tests/acceptance/test_tutorial.py",
+    "tutorial-bad-day.md": "tests/acceptance/test_tutorial.py",
     "CONTRIBUTING.md": ".ci/run, and by whoever works here",
 }
+
+
+class Chat(BaseHTTPRequestHandler):
+    heard: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +71,9 @@ def test_every_page_is_run() -> None:
 
 def test_no_command_stands_where_it_is_not_run() -> None:
     """In a block without a language, or set in."""
-    for name in (*played.with_commands(), "index.md", "how-to/zero-downtime.md"):
-        rest = played.BLOCK.sub("", played.path(name).read_text(encoding="utf-8"))
-        assert [said.text for said in spoken(rest) if said.whole] == [], name
+    for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
+        rest = played.BLOCK.sub("", path.read_text(encoding="utf-8"))
+        assert [said.text for said in spoken(rest) if said.whole] == [], path
 
 
 def test_adopt(published: Terminal, tmp_path: Path) -> None:
@@ -105,6 +122,27 @@ def test_ci(shop: Shop) -> None:
         for environment in ("dev", "staging"):
             carla.flow("apply", "--env", environment)
         page.block(carla)
+
+
+def test_hooks(shop: Shop) -> None:
+    """Its configuration and its program, as they stand there."""
+    page = played.path("how-to/hooks.md").read_text(encoding="utf-8")
+    toml, program = (
+        re.findall(rf"^```{language}\n(.*?)^```$", page, re.M | re.S)[0] for language in ("toml", "python")
+    )
+    shop.applied(FIRST)
+    file, tool = shop.folder / "migrate-flow.toml", shop.folder / "tools" / "tell-the-team"
+    file.write_text(f"{file.read_text()}\n{toml}")
+    tool.parent.mkdir()
+    tool.write_text(program)
+    tool.chmod(0o755)
+    shop.written(SECOND, FIRST)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ada = shop.seats[ADA].under(CHAT_URL=f"http://127.0.0.1:{server.server_port}/")
+        assert ada.run("migrate-flow apply --env dev").err.count("hook") == 0
+        server.shutdown()
+    assert [json.loads(body)["text"] for body in Chat.heard] == [f"apply.applied {SECOND} on dev by {ADA}"]
 
 
 def in_git(seat: Seat) -> None:

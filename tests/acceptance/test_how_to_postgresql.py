@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -23,9 +24,10 @@ from tests.support.alembic_projects import ADA, CARLA, edit, make_project
 from tests.support.postgres import PostgresServer, database_name
 
 FIRST, SECOND = "1e5f0c8a9b2d", "3f2a91c04d7e"
+SQL = re.compile(r"^```sql\n(.*?)^```$", re.M | re.S)
 ORDERS = 'op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.Text))'
 VARIABLE = "env:LEDGER_DATABASE_URL"
-INSTALLED = "it is installed; test_tutorial.py runs it with the mark `real`"
+INSTALLED = "it is installed; tests/acceptance/test_tutorial.py runs it with the mark `real`"
 PASSWORD = "canary of the page"
 _NUMBERS = itertools.count(1)
 
@@ -38,10 +40,12 @@ class Served:
     server: PostgresServer
     urls: dict[str, str]
 
-    def sql(self, statement: str, environment: str = "production", role: str = "postgres") -> None:
-        host, name = str(self.server.folder), database_name(self.urls[environment])
+    def sql(self, statement: str, role: str = "postgres") -> list[tuple[Any, ...]]:
+        """Into production, as somebody with a plain client."""
+        host, name = str(self.server.folder), database_name(self.urls["production"])
         with psycopg.connect(host=host, user=role, dbname=name, autocommit=True, application_name="psql") as client:
-            client.execute(statement.encode())
+            cursor = client.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -71,12 +75,30 @@ def test_drift(served: Served) -> None:
         page.block(served.shop.seats[ADA])
 
 
+def test_adopt_a_copy(served: Served) -> None:
+    """What the page on adopting says of a database that is refreshed from production."""
+    page = played.path("how-to/adopt.md").read_text(encoding="utf-8")
+    (away,) = re.findall(r"^DROP SCHEMA migrate_flow CASCADE;", page, re.M)
+    copied = served.server.create_database(database_name(served.urls["production"]))
+    carla = served.shop.seats[CARLA].under(DEV_URL=copied)
+    refresh = ("adopt", "--env", "dev", "--new-target", "-m", "refreshed from production")
+    assert "says that it is production" in carla.flow(*refresh, code=1).err
+    served.server.execute(away, database=database_name(copied))
+    carla.flow(*refresh)
+    carla.flow("plan", "--env", "dev")
+    served.server.drop_database(copied)
+
+
 def test_guard(served: Served) -> None:
     carla = served.shop.seats[CARLA]
     with Page("how-to/guard.md", {"10.0.0.7": "local"}) as page:
         page.block(carla)
         served.sql("CREATE INDEX by_hand ON orders (note)", role="dba")
         page.block(carla)
+        carla.flow("drift", "accept", "--env", "production", "-m", "it stays")
+        explained = carla.shell.json("guard", "status", "--env", "production")["explained"]
+        served.sql(*[text.replace("4711", str(explained)) for text in SQL.findall(page.text)])
+        assert not served.sql("SELECT * FROM migrate_flow.ddl_log")
         page.block(carla)
 
 
@@ -103,12 +125,13 @@ def test_recover(served: Served) -> None:
         next_one("aaaa02", "aaaa01", UNIQUE)
         served.sql("INSERT INTO orders (id, who) VALUES (1, 'me'), (2, 'me')")
         carla.flow(*apply, code=6)
-        served.sql("DROP INDEX by_who; DELETE FROM orders")
+        served.sql(*SQL.findall(page.text))
+        served.sql("DELETE FROM orders")
         page.block(carla)
-        next_one("aaaa03", "aaaa02", UNIQUE.replace("who", "how"))
+        next_one("aaaa03", "aaaa02", UNIQUE.replace("who", "how").replace("user_id", "how"))
         served.sql("INSERT INTO orders (id, how) VALUES (1, 'so'), (2, 'so')")
         carla.flow(*apply, code=6)
-        served.sql("DROP INDEX by_how; ALTER TABLE orders DROP COLUMN t_how")
+        served.sql("DROP INDEX ix_orders_how; ALTER TABLE orders DROP COLUMN t_how")
         page.block(carla)
         served.sql("DELETE FROM orders")
         carla.flow(*apply)
@@ -127,7 +150,7 @@ def test_recover(served: Served) -> None:
 UNIQUE = """\
 op.add_column("orders", sa.Column("t_who", sa.Text))
 with op.get_context().autocommit_block():
-    op.execute("CREATE UNIQUE INDEX CONCURRENTLY by_who ON orders (who)")
+    op.execute("CREATE UNIQUE INDEX CONCURRENTLY ix_orders_user_id ON orders (who)")
 """
 
 DOUBTFUL = """\

@@ -39,6 +39,8 @@ def flaws(rule: dict[str, Any], value: Any, at: str = "") -> list[str]:
                 found += [] if len(value) <= want else [f"{at}: {word}"]
             case "items":
                 found += [flaw for i, item in enumerate(value) for flaw in flaws(want, item, f"{at}[{i}]")]
+            case "propertyNames":
+                found += [flaw for name in value for flaw in flaws(want, name, f"{at}.{name}")]
             case "properties" | "patternProperties" | "additionalProperties":
                 pass
             case _:
