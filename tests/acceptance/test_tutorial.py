@@ -43,6 +43,7 @@ def test_a_newcomer_begins_with_pip(tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
     (tmp_path / "wheel").write_text(f"migrate-flow @ {wheel.build(tmp_path / 'dist').as_uri()}\n")
+    # Without the test's HOME: where an index is configured for the user, pip finds it.
     environ = {"PATH": f"{programs}:{os.defpath}", "PIP_CONSTRAINT": str(tmp_path / "wheel")}
     settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
     subprocess.run(COMMAND.split(), env=settings | environ, check=True, capture_output=True, timeout=300)
