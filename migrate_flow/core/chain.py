@@ -29,6 +29,17 @@ class SeenHead:
     place: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What somebody signed, at its place in the chain, unread. actor: as the ledger's column has it."""
+
+    seq: int
+    hash: str
+    actor: str
+    statement: bytes
+    signature: str
+
+
 EMPTY = Head(0, ORIGIN)
 
 

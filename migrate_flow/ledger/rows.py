@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from migrate_flow.core.chain import EMPTY, ORIGIN, Head, link
+from migrate_flow.core.chain import EMPTY, ORIGIN, Head, Signed, link
 from migrate_flow.core.entry import Entry, UnknownKind, project
 from migrate_flow.errors import LedgerError
 
@@ -141,6 +141,18 @@ def checked(row: Row, expected: int, prev: str, where: str) -> Entry:
         name = next(name for name, one, other in zip(NAMES[5:], row[5:], said, strict=True) if one != other)
         raise broken(where, f"entry {expected}: column {name} is not what the statement says")
     return entry
+
+
+def signed(row: Row, where: str) -> Signed:
+    """Raises LedgerError where the hash is not that of the statement and its signature."""
+    seq, before, stored, statement, signature, _kind, _revision, _environment, actor, _at = row
+    try:
+        fits = link(before, statement, signature) == stored
+    except (ValueError, TypeError, AttributeError):
+        fits = False
+    if not fits:
+        raise broken(where, f"entry {seq} does not continue the chain")
+    return Signed(seq, stored, actor, statement, signature)
 
 
 def frame(digest: hashlib._Hash, row: Row) -> None:

@@ -13,7 +13,7 @@ from migrate_flow.services.authors import Authors as Authors
 from migrate_flow.services.authors import Authorship as Authorship
 
 if TYPE_CHECKING:
-    from migrate_flow.core.chain import Head, SeenHead
+    from migrate_flow.core.chain import Head, SeenHead, Signed
     from migrate_flow.core.entry import Entry
     from migrate_flow.core.facts import Activity, Identity, Observation, Remains
     from migrate_flow.core.graph import RevisionGraph
@@ -32,6 +32,9 @@ class Ledger(Protocol):
     def entries(self, after: int = 0) -> Iterator[Entry]: ...
 
     def at(self, seqs: Sequence[int]) -> list[Entry]: ...
+
+    def signed(self, seqs: Sequence[int]) -> list[Signed]:
+        """What was signed at these positions, in order, each checked against its own hash alone."""
 
     def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[Entry]: ...
 

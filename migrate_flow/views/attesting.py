@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Block, Cell, Document, Line, Table, Tone
+from migrate_flow.core.document import Block, Cell, Document, Line, MadeData, Table, Tone
 from migrate_flow.core.fields import malformed
 from migrate_flow.core.standing import State
 from migrate_flow.views.checking import check_values, lint_blocks
@@ -171,7 +171,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
 
 
 def log(entries: Sequence[Entry]) -> Document:
-    data = {"entries": [entry_values(entry) for entry in entries]}
+    data = MadeData({}, {"entries": lambda: [entry_values(entry) for entry in entries]})
     if not entries:
         return Document("log", data, (Line("no entry matches"),))
     rows = tuple(
