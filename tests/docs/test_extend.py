@@ -19,6 +19,7 @@ import pytest
 from migrate_flow.core.dialects import KINDS, NAMES
 from migrate_flow.core.traits import Traits
 from migrate_flow.core.verdict import decide
+from migrate_flow.dialects import dialect_for
 from migrate_flow.formats import known
 from tests.docs.site import DOCS, ROOT
 from tests.support.alembic_projects import make_project, put_under_the_flow, write_script
@@ -181,6 +182,9 @@ def test_a_dialect(copy: Path, shop: Callable[[Path], Shell]) -> None:
 
 def test_each_dialect_has_an_entry_and_a_file() -> None:
     assert set(NAMES) == set(KINDS)
+    for name, kind in KINDS.items():
+        dialect = dialect_for(name)
+        assert (dialect.name, dialect.journals, dialect.guard is not None) == (name, kind.parts, kind.guard)
     assert [name for name in NAMES if not (ROOT / "migrate_flow" / "dialects" / f"{name}.py").is_file()] == []
 
 
