@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
@@ -15,14 +15,15 @@ from migrate_flow.alembic_adapter.header import read_header
 from migrate_flow.alembic_adapter.imports import Project, project_of
 from migrate_flow.alembic_adapter.manifest import seal
 from migrate_flow.alembic_adapter.outlines import Outlines
-from migrate_flow.alembic_adapter.scriptcache import ScriptCache
-from migrate_flow.alembic_adapter.scripts import ScriptTree, read_scripts
+from migrate_flow.alembic_adapter.scriptcache import ScriptCache, Whole
+from migrate_flow.alembic_adapter.scripts import Listed, ScriptTree, list_scripts, read_scripts
+from migrate_flow.core.drawers import Drawers
+from migrate_flow.core.graph import RevisionGraph
 from migrate_flow.core.revision import manifest_digest
 from migrate_flow.errors import ScriptError
 
 if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.settings import AlembicSettings
-    from migrate_flow.core.graph import RevisionGraph
     from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, Revision, ScriptProblem
 
@@ -52,10 +53,24 @@ class Checkout:
         return file.parent if file else self.root
 
     @cached_property
+    def _files(self) -> list[Listed]:
+        return list(list_scripts(self.settings, self.root))
+
+    @cached_property
+    def _whole(self) -> Whole | None:
+        """What came of all scripts together, where none of them changed since."""
+        if self._cache is None or any(error or entry is None for _path, error, entry in self._files):
+            return None
+        found = self._cache.whole([(path, entry) for path, _error, entry in self._files if entry is not None])
+        if found is not None and not self._outlines.still(found.behind):
+            self._cache.distrust()
+            return None
+        return found
+
+    @cached_property
     def _tree(self) -> ScriptTree:
-        found = read_scripts(
-            self.settings, self.root, evaluate=self._evaluate if self.imports else None, cache=self._cache
-        )
+        evaluate = self._evaluate if self.imports else None
+        found = read_scripts(self.settings, self.root, evaluate=evaluate, cache=self._cache, files=self._files)
         if self._cache is not None:
             self._cache.save()
         return found
@@ -66,7 +81,8 @@ class Checkout:
         if self._cache is None or all(self._as_its_bytes(self.revisions[revision]) for revision in revisions):
             return True
         self._cache = None
-        del self._tree
+        for said in ("_whole", "_tree", "revisions", "graph", "order"):
+            self.__dict__.pop(said, None)
         return False
 
     def _as_its_bytes(self, known: Revision) -> bool:
@@ -96,17 +112,25 @@ class Checkout:
             sys.path[:] = before
         return namespace.get("branch_labels"), namespace.get("depends_on")
 
-    @property
+    @cached_property
     def graph(self) -> RevisionGraph:
-        return self._tree.graph
+        return RevisionGraph(self.revisions.values()) if self._whole else self._tree.graph
 
-    @property
-    def revisions(self) -> dict[str, Revision]:
-        return self._tree.revisions
+    @cached_property
+    def revisions(self) -> Mapping[str, Revision]:
+        if self._whole is None:
+            return self._tree.revisions
+        cache, paths = self._cache, {id_: file[0] for id_, file in zip(self._whole.ids, self._files, strict=True)}
+        assert cache is not None  # noqa: S101
+        return Drawers(lambda: paths, lambda _id, path: cache.revision(path))
 
     @property
     def problems(self) -> tuple[ScriptProblem, ...]:
-        return self._tree.problems
+        return () if self._whole else self._tree.problems
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        return tuple(self._whole.order) if self._whole else self.graph.order()
 
     def manifest(self, revision: str) -> Manifest:
         header = self.revisions.get(revision)
@@ -119,9 +143,26 @@ class Checkout:
     def outlines(self, revisions: Iterable[str]) -> dict[str, Outline | None]:
         """By id, for showing; None for what is not here, or where `manifest` would raise. Unlike manifests, they may
         come from the cache."""
+        found = self._outlined([id_ for id_ in revisions if id_ in self.revisions])
+        if self._cache:
+            self._cache.save()
+        return found
+
+    def _outlined(self, ids: Sequence[str]) -> dict[str, Outline | None]:
         here = self.revisions
-        wanted = {id_: here[id_].path for id_ in revisions if id_ in here}
-        return dict(zip(wanted, self._outlines.of(wanted.values()), strict=True))
+        return dict(zip(ids, self._outlines.of(here[id_].path for id_ in ids), strict=True))
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """Of the manifests of all that is here, for showing; empty where `manifest` would raise."""
+        if self._whole:
+            return dict(zip(self._whole.ids, self._whole.digests, strict=True))
+        found = {id_: outline.digest if outline else "" for id_, outline in self._outlined([*self.revisions]).items()}
+        if self._cache:
+            sound = not self.problems and len(found) == len(self._files)
+            whole = Whole("", [*found], [*self.order], [*found.values()], self._outlines.behind())
+            self._cache.save(whole if sound else None)
+        return found
 
     @cached_property
     def _outlines(self) -> Outlines:

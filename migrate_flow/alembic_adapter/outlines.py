@@ -14,6 +14,7 @@ from migrate_flow.core.revision import SealedFile, manifest_digest
 from migrate_flow.core.traits import Traits, combined, read_traits, tree_traits
 from migrate_flow.errors import ScriptError
 
+Behind = list[tuple[list[str], str, list[list[str]] | None]]  # imports, a script that has them, paths and digests
 _Module = tuple[str, str, Reading]  # path in the project, dotted name, what it says
 
 
@@ -23,21 +24,31 @@ class Outlines:
     def __init__(self, project: Project, cache: ScriptCache) -> None:
         self._project, self._cache = project, cache
         self._found: dict[tuple[str, ...], tuple[_Module, ...] | None] = {}
+        self._asked: dict[tuple[str, ...], str] = {}  # a script that has these imports
 
     def of(self, paths: Iterable[str]) -> list[Outline | None]:
         """path: of a script, in the project. None where no manifest can be made: `Checkout.manifest` says why."""
-        found = [self._outline(path) for path in paths]
-        self._cache.save()
-        return found
+        return [self._outline(path) for path in paths]
+
+    def behind(self) -> Behind:
+        """What lies behind all imports that were asked for."""
+        return [(list(imports), path, _digests(self._behind(imports, path))) for imports, path in self._asked.items()]
+
+    def still(self, known: Behind) -> bool:
+        """Whether the same lies behind these imports now."""
+        return all(_digests(self._behind(tuple(imports), path)) == files for imports, path, files in known)
+
+    def _behind(self, imports: tuple[str, ...], path: str) -> tuple[_Module, ...] | None:
+        if imports not in self._found:
+            self._asked[imports] = path
+            self._found[imports] = self._modules(imports, path)
+        return self._found[imports]
 
     def _outline(self, path: str) -> Outline | None:
         reading = self._cache.reading(path) or self._read(path)
         if reading is None or not reading.behaviour:
             return None
-        imports = reading.names.imports
-        if imports not in self._found:
-            self._found[imports] = self._modules(imports, path)
-        modules = self._found[imports]
+        modules = self._behind(reading.names.imports, path)
         script = (path, reading.sha256)
         if not modules:
             whole = modules is not None
@@ -73,6 +84,10 @@ class Outlines:
         except ScriptError:
             return None
         return tuple(sorted(found, key=lambda module: module[:2]))
+
+
+def _digests(modules: tuple[_Module, ...] | None) -> list[list[str]] | None:
+    return None if modules is None else [[place, module.sha256] for place, _name, module in modules]
 
 
 def read_script(file: SealedFile) -> Reading:

@@ -1,8 +1,9 @@
 """What this user's programs read of a project's scripts before, so that a board of thousands need not read them again.
 
-One file a project in the user's cache folder. A row counts as long as the script's size, times and inode are the same;
-the time of the last change of its inode can't be put back like the other one. A script that was changed within two
-seconds before it was read has no row: it may be changed again without showing.
+One file a project in the user's cache folder: a line that sums up, and a line for each script. A row counts as long as
+the script's size, times and inode are the same; the time of the last change of its inode can't be put back like the
+other one. A script that was changed within two seconds before it was read has no row: it may be changed again without
+showing. Where that is so of no file, and of each of thousands everything is as it was, their rows are not even decoded.
 
 It is for showing alone. Whoever signs, approves or applies reads the bytes: `Checkout.manifest` never looks here, and
 only commands that do none of it get a `Checkout` with a cache. `plan` is one of them: what it judges are manifests, it
@@ -17,9 +18,11 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -50,6 +53,18 @@ class Reading:
     traits: Traits
 
 
+class Whole(NamedTuple):
+    """What came of all scripts together, where nothing was wrong with one. listing: digest of their names and stats.
+    ids: in the order of the files; order: parents first. digests: of the manifests, empty where none can be made.
+    behind: which files lay behind what they import: (imports, a script that has them, files or None)."""
+
+    listing: str
+    ids: list[str]
+    order: list[str]
+    digests: list[str]
+    behind: list[tuple[list[str], str, list[list[str]] | None]]
+
+
 class _Rows:
     """By key. Each row begins with the stat of its file. learned: what was read now, or read again."""
 
@@ -61,12 +76,11 @@ class _Rows:
 
     def find(self, key: str, path: str) -> list[Any] | None:
         """The row of a file that is as it was."""
-        try:
-            now = os.stat(path)
-        except (OSError, ValueError):
+        stamp = self.seen.get(key) or _stamp(path)
+        if stamp is None:
             self.rows.pop(key, None)
             return None
-        self.seen[key] = stamp = [now.st_size, now.st_mtime_ns, now.st_ino, now.st_ctime_ns]
+        self.seen[key] = stamp
         row = self.rows.get(key)
         if row is not None and row[0] != stamp:
             del self.rows[key]
@@ -102,25 +116,67 @@ class ScriptCache:
         self._started = time.time_ns() if now is None else now
         self._file = folder / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.json" if folder else None
         self._name = {"made_by": _made_by(), "root": ascii(root)}
-        loaded = self._load()
-        self._scripts, self._modules = _Rows(loaded.get("scripts", {})), _Rows(loaded.get("modules", {}))
+        self._head, self._lines = self._load()
+        self._modules = _Rows(self._head.get("modules", {}))
+        self._places: dict[str, int] = {}  # by path: its line, where all is as it was
+        self._stamps: dict[str, list[int]] = {}
+        self._given: Whole | None = None
+        self._written = b""
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> tuple[dict[str, Any], list[bytes]]:
         body = cache_folder.read(self._file) if self._file else None
+        first, *lines = body.split(b"\n") if body else [b""]
         try:
-            document = orjson.loads(body) if body else {}
+            head = orjson.loads(first) if first else {}
         except ValueError:
-            return {}
-        same = isinstance(document, dict) and all(document.get(key) == value for key, value in self._name.items())
-        return document if same else {}
+            return {}, []
+        same = isinstance(head, dict) and all(head.get(key) == value for key, value in self._name.items())
+        return (head, lines) if same else ({}, [])
+
+    @cached_property
+    def _scripts(self) -> _Rows:
+        rows = _Rows({path: row for path, *row in map(orjson.loads, self._lines)})
+        rows.seen = self._stamps
+        return rows
+
+    def whole(self, files: Sequence[tuple[str, os.DirEntry[str]]]) -> Whole | None:
+        """Where each of the files (by its path in the project, POSIX) is as it was, and there is no other one: what
+        came of them. Whether the same lies behind their imports is for the caller to see: else `distrust`."""
+        listed = []
+        for path, entry in files:
+            try:
+                now = entry.stat()
+            except OSError:
+                return None
+            listed.append((path, now.st_size, now.st_mtime_ns, now.st_ino, now.st_ctime_ns))
+        self._stamps = {path: stamp for path, *stamp in listed}
+        stored = self._head.get("whole")
+        if not stored or len(listed) != len(self._lines) or stored[0] != _listing(listed):
+            return None
+        self._places = {path: number for number, path in enumerate(self._stamps)}
+        return Whole(*stored)
+
+    def distrust(self) -> None:
+        """What `whole` gave is not so any more: each row counts for itself."""
+        self._places = {}
+
+    def _row(self, path: str) -> list[Any] | None:
+        """Of a script that was found or learned."""
+        if self._places:
+            row: list[Any] = orjson.loads(self._lines[self._places[path]])
+            return row[1:]
+        return self._scripts.rows.get(path) if path in self._scripts.seen else None
+
+    def revision(self, path: str) -> Revision:
+        """path: one of those of which `whole` knew."""
+        row = self._row(path)
+        assert row is not None  # noqa: S101
+        return _revision(row, path)
 
     def header(self, path: str) -> Revision | None:
         """path: in the project (POSIX), of a script that is as it was."""
         row = self._scripts.find(path, f"{self.root}/{path}")
-        if row is None:
-            return None
-        _stamp, _sha256, id_, down, depends_on, labels, doc, _reading = row
-        return Revision(id_, tuple(down), tuple(depends_on), tuple(labels), doc, path)
+        return None if row is None else _revision(row, path)
 
     def learn_header(self, path: str, source: bytes, found: Revision) -> None:
         """After `header` knew nothing."""
@@ -134,7 +190,7 @@ class ScriptCache:
 
     def reading(self, path: str) -> Reading | None:
         """Of a script whose header was found or learned."""
-        row = self._scripts.rows.get(path) if path in self._scripts.seen else None
+        row = self._row(path)
         if row is None or row[-1] is None:
             return None
         alone, found, names, risks, tables, waived = row[-1]
@@ -164,16 +220,45 @@ class ScriptCache:
         parts = (found.names.imports, found.names.exported, said.risks, sorted(said.tables))
         self._modules.learn(f"{name} {path}", found.sha256, *parts)
 
-    def save(self) -> None:
-        """Keep what was learned, without scripts that are gone, if anything is new. Never raises for the disk."""
+    def save(self, whole: Whole | None = None) -> None:
+        """Keep what was learned, without scripts that are gone, if anything is new. whole: of all of them; its listing
+        is found out here. Never raises for the disk."""
+        whole = self._given = whole or self._given
         before = self._started - RACY_NS
-        scripts = self._scripts.kept(before, all_seen=True)
         modules = self._modules.kept(before, all_seen=False)
-        if self._file is None or (scripts is self._scripts.stored and modules is self._modules.stored):
-            return
+        lines, summed_up = self._lines, self._head.get("whole")
+        if not self._places:
+            scripts = self._scripts.kept(before, all_seen=True)
+            if scripts is not self._scripts.stored:
+                lines, summed_up = [orjson.dumps([path, *row]) for path, row in scripts.items()], None
+            if whole and scripts.keys() == self._scripts.seen.keys():
+                listing = _listing([(path, *row[0]) for path, row in scripts.items()])
+                summed_up = [listing, *whole[1:]]
         newest = dict(list(modules.items())[-MOST_MODULES:])
-        body = orjson.dumps({**self._name, "scripts": scripts, "modules": newest})
-        cache_folder.write(self._file, body, most=PROJECTS)
+        head = {**self._name, "whole": summed_up, "modules": newest}
+        if self._file is None or (lines is self._lines and modules is self._modules.stored and head == self._head):
+            return
+        body = b"\n".join([orjson.dumps(head), *lines])
+        if body != self._written:
+            cache_folder.write(self._file, body, most=PROJECTS)
+            self._written = body
+
+
+def _revision(row: list[Any], path: str) -> Revision:
+    _stamp, _sha256, id_, down, depends_on, labels, doc, _reading = row
+    return Revision(id_, tuple(down), tuple(depends_on), tuple(labels), doc, path)
+
+
+def _stamp(path: str) -> list[int] | None:
+    try:
+        now = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return [now.st_size, now.st_mtime_ns, now.st_ino, now.st_ctime_ns]
+
+
+def _listing(files: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps(files)).hexdigest()
 
 
 def _made_by() -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 # The lint rules that speak of what is found here; a problem without one is `unusable-script`.
 _OUTSIDE, _CHARACTERS = "symlink-outside", "bidi-or-control-characters"
+
+
+# Path in the project (POSIX), why the file must not be read, and how it was found.
+Listed = tuple[str, ScriptError | None, os.DirEntry[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +54,17 @@ def read_scripts(
     whole: bool = False,
     evaluate: Evaluate | None = None,
     cache: ScriptCache | None = None,
+    files: Iterable[Listed] | None = None,
 ) -> ScriptTree:
     """Read every script of the version locations. root: the folder of migrate-flow.toml.
 
     whole: find syntax errors below the headers too. evaluate: see ``read_header``. cache: for showing alone, headers
-    of scripts that were not changed since. Never raises for a file: what can't be used is a problem.
+    of scripts that were not changed since. files: where they were listed already. Never raises for a file: what can't
+    be used is a problem.
     """
     found: dict[str, Revision] = {}
     problems: list[ScriptProblem] = []
-    for path, error in _files(settings, os.path.realpath(root)):
+    for path, error, _entry in files if files is not None else list_scripts(settings, root):
         try:
             if error:
                 raise error
@@ -82,35 +89,38 @@ def _header(file: str, path: str, whole: bool, evaluate: Evaluate | None, cache:
     return read_header(source, path, whole=whole, evaluate=evaluate)
 
 
-def _files(settings: AlembicSettings, root: str) -> Iterator[tuple[str, ScriptError | None]]:
-    """(path in the project, why it must not be read) of each script, once each, in Alembic's order."""
+def list_scripts(settings: AlembicSettings, root: Path) -> Iterator[Listed]:
+    """Each script once, in Alembic's order."""
+    real = os.path.realpath(root)
     seen: set[str] = set()
     for location in settings.version_locations:
         folder = os.path.realpath(location)
-        if os.path.isdir(folder) and not (folder + os.sep).startswith(root + os.sep):
+        if os.path.isdir(folder) and not (folder + os.sep).startswith(real + os.sep):
             hint = "move migrate-flow.toml up to a folder that holds both"
-            yield str(location), ScriptError("the version location lies outside the project", hint=hint, rule=_OUTSIDE)
+            error = ScriptError("the version location lies outside the project", hint=hint, rule=_OUTSIDE)
+            yield str(location), error, None
             continue
-        for path, error in _listed(folder, settings.recursive):
+        for path, listed_error, entry in _listed(folder, settings.recursive):
             if path not in seen:
                 seen.add(path)
-                inside = path.startswith(root + os.sep)
-                shown = path[len(root) + 1 :].replace(os.sep, "/") if inside else path
-                yield shown, error or _refused(shown, inside)
+                inside = path.startswith(real + os.sep)
+                shown = path[len(real) + 1 :].replace(os.sep, "/") if inside else path
+                yield shown, listed_error or _refused(shown, inside), entry
 
 
-def _listed(folder: str, recursive: bool) -> Iterator[tuple[str, ScriptError | None]]:
+def _listed(folder: str, recursive: bool) -> Iterator[Listed]:
     """Real paths of what Alembic would load (``Script._list_py_dir``): a link goes by its target's name."""
     todo = [folder]
     while todo:
         here = todo.pop()
         try:
             with os.scandir(here) as entries:
-                listed = sorted(entries, key=lambda e: e.name)
+                listed = sorted(entries, key=attrgetter("name"))
         except FileNotFoundError:
             continue
         except OSError as error:
-            yield here, ScriptError(f"the folder can't be read: {error.strerror}", hint=f"ls -ld {shlex.quote(here)}")
+            hint = f"ls -ld {shlex.quote(here)}"
+            yield here, ScriptError(f"the folder can't be read: {error.strerror}", hint=hint), None
             continue
         folders = [entry.path for entry in listed if entry.is_dir(follow_symlinks=False)]
         for entry in listed if not here.endswith("__pycache__") else ():
@@ -121,7 +131,7 @@ def _listed(folder: str, recursive: bool) -> Iterator[tuple[str, ScriptError | N
             if not name.endswith(".py") or name.startswith(("__init__", ".#")):
                 continue
             if not (os.path.isdir(path) if linked else entry.is_dir()):
-                yield path, None
+                yield path, None, entry
         todo += reversed(folders) if recursive else []
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from migrate_flow.bootstrap import ledgers
 from migrate_flow.bootstrap.hearing import hooks
-from migrate_flow.bootstrap.keyring import KeyRing, SshsigVerifier
 from migrate_flow.bootstrap.later import later
 from migrate_flow.bootstrap.project import checkout as checkout
 from migrate_flow.bootstrap.project import load_config as load_config
@@ -20,13 +19,14 @@ from migrate_flow.services.workspace import Workspace
 
 if TYPE_CHECKING:
     from migrate_flow.alembic_adapter.checkout import Checkout
+    from migrate_flow.bootstrap.keyring import KeyRing
     from migrate_flow.config.load import Config
     from migrate_flow.git import Git
     from migrate_flow.ledger.store import LedgerStore
     from migrate_flow.services.check import Checks
     from migrate_flow.services.detached import Apart
     from migrate_flow.services.lint import Project
-    from migrate_flow.services.ports import Signer, Target
+    from migrate_flow.services.ports import Signer, Target, Verifier
 
 
 def now() -> datetime:
@@ -87,8 +87,9 @@ def workspace(
     reads: nothing will be signed, so what an earlier fold came to may be used. only_shows: nor judged, see `checkout`.
     Raises ConfigError, LedgerError."""
     config = load_config(path)
-    ring = KeyRing(config.root, asks=asks)
+    ring = later(lambda: _keys(config, asks=asks))
     scripts = checkout(config, only_shows=only_shows)
+    verifier = later(_verifier)
     wired: Workspace
 
     def signer() -> Signer:
@@ -104,7 +105,7 @@ def workspace(
         return glimpse(config, environment, lambda: target(config, environment, wired.actor))
 
     told = hooks(config)
-    book = _glance(config) if reads or only_shows else _book(config, signer, told.heard)
+    book = _glance(config, verifier) if reads or only_shows else _book(config, verifier, signer, told.heard)
     wired = Workspace(
         config=config,
         book=book,
@@ -112,24 +113,36 @@ def workspace(
         runner=later(lambda: runner(config, scripts)),
         target=cache(lambda name: look_at(name) if reads or only_shows else target(config, name, wired.actor)),
         signer=signer,
-        actor=ring.actor(wanted, book.history.policy, revoked=book.history.revoked),
-        verifier=SshsigVerifier(),
+        who=lambda: wanted or ring.actor("", book.history.policy, revoked=book.history.revoked),
+        verifier=verifier,
         clock=now,
         authors=later(lambda: _git(config)),
         tell=told.run,
     )
+    if not only_shows:  # what is wrong with a key or the ledger is told before anything is begun
+        wired.actor  # noqa: B018
     return wired
 
 
-def _book(config: Config, signer: Callable[[], Signer], heard: Appended) -> Book:
+def _keys(config: Config, *, asks: bool) -> KeyRing:
+    from migrate_flow.bootstrap.keyring import KeyRing
+
+    return KeyRing(config.root, asks=asks)
+
+
+def _verifier() -> Verifier:
+    from migrate_flow.bootstrap.keyring import SshsigVerifier
+
+    return SshsigVerifier()
+
+
+def _book(config: Config, verifier: Verifier, signer: Callable[[], Signer], heard: Appended) -> Book:
     ledger = open_ledger(config)
     heads, anchor = ledgers.local_heads(config.root, ledger.describe()), config.ledger
-    return Book(
-        ledger, SshsigVerifier(), signer, now, heads, ledger_id=anchor.id, genesis=anchor.genesis, appended=heard
-    )
+    return Book(ledger, verifier, signer, now, heads, ledger_id=anchor.id, genesis=anchor.genesis, appended=heard)
 
 
-def _glance(config: Config) -> Book:
+def _glance(config: Config, verifier: Verifier) -> Book:
     from migrate_flow import cache_folder
     from migrate_flow.ledger.read_model import ReadModel
     from migrate_flow.services.glance import Glance
@@ -138,7 +151,7 @@ def _glance(config: Config) -> Book:
     heads, anchor = ledgers.local_heads(config.root, ledger.describe()), config.ledger
     place = f"{anchor.id} {ledger.describe()} {config.root.absolute()}"
     model = ReadModel(cache_folder.path("ledgers"), place)
-    return Glance(ledger, SshsigVerifier(), now, heads, model, ledger_id=anchor.id, genesis=anchor.genesis)
+    return Glance(ledger, verifier, now, heads, model, ledger_id=anchor.id, genesis=anchor.genesis)
 
 
 def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:
@@ -146,6 +159,6 @@ def apart(path: Path | None, wanted: str, *, asks: bool = True) -> Apart:
     from migrate_flow.services.detached import Apart
 
     config = load_config(path)
-    ring = KeyRing(config.root, asks=asks)
+    ring = _keys(config, asks=asks)
     person = ring.actor(wanted, config.policy)
     return Apart(config, checkout(config), _git(config), lambda: ring.signer_for(person, config.policy), now)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import parse_qsl
 
 from migrate_flow.core.dialects import NAMES, is_file
 
@@ -59,6 +58,10 @@ def _holds_secret(scheme: str, rest: str) -> bool:
     head, _, query = rest.partition("?")
     if _PASSWORD.match(rest) or (not is_file(scheme) and re.search(r":.+@", head)):
         return True
+    if not query:
+        return False
+    from urllib.parse import parse_qsl
+
     names = [key.casefold() for key, _ in parse_qsl(query, keep_blank_values=True)]
     return any(word in name for name in names for word in _SECRET_WORDS)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 
 class Tone(StrEnum):
@@ -46,12 +48,23 @@ class Fields:
     pairs: tuple[tuple[str, Cell], ...]
 
 
+class Members(Generic[T]):
+    """What is made one after the other, each time that somebody goes through it, so that never all of it is in memory.
+    make: gives it."""
+
+    def __init__(self, make: Callable[[], Iterator[T]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[T]:
+        return self._make()
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """flexible: the column that gives way where the terminal is narrow."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...] | Members[tuple[Cell, ...]]
     flexible: int = -1
 
 
@@ -68,45 +81,18 @@ Block = Heading | Line | Fields | Table | Code
 
 @dataclass(frozen=True)
 class Document:
-    """name: of the JSON schema, as in ``migrate-flow/<name>/1``. data: without the key ``schema``. blocks: can be gone
-    through more than once."""
+    """name: of the JSON schema, as in ``migrate-flow/<name>/1``. data: without the key ``schema``; `Members` are a
+    list there. blocks: or what makes them, which a format asks that shows them."""
 
     name: str
     data: Mapping[str, Any]
-    blocks: Iterable[Block] = field(default_factory=tuple)
+    blocks: Sequence[Block] | Members[Block] = field(default_factory=tuple)
 
     @property
     def values(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, Members) else value for name, value in self.parts.items()}
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The values, with `Members` as they are."""
         return {"schema": f"migrate-flow/{self.name}/1", **self.data}
-
-
-@dataclass(frozen=True, slots=True)
-class MadeBlocks:
-    """Blocks that are made one after the other, whenever they are gone through: of thousands of steps nobody needs all
-    at a time."""
-
-    make: Callable[[], Iterator[Block]]
-
-    def __iter__(self) -> Iterator[Block]:
-        return self.make()
-
-
-@dataclass(frozen=True, slots=True)
-class MadeData(Mapping[str, Any]):
-    """now: values. later: those that are made only where somebody asks for them, as a person does not."""
-
-    now: Mapping[str, Any]
-    later: Mapping[str, Callable[[], Any]]
-
-    def __getitem__(self, key: str) -> Any:
-        return self.later[key]() if key in self.later else self.now[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.later or key in self.now
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self.now
-        yield from self.later
-
-    def __len__(self) -> int:
-        return len(self.now) + len(self.later)

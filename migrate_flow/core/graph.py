@@ -6,7 +6,6 @@ without recursion. ``down_revision`` makes a lineage; ``depends_on`` only says w
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -199,6 +198,8 @@ class RevisionGraph:
 
     def _unknown(self, name: str) -> ScriptError:
         message = f"no script here declares a revision or branch {name!a}"
+        import difflib
+
         near = difflib.get_close_matches(name, self._names, n=3)
         if not near and len(name) >= SHORTEST_PREFIX:  # of an id only the beginning is typed, as a rule
             starts = {full[: len(name)]: full for full in sorted(self._names, reverse=True)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, quote_plus
 
 MASK = "***"
 # What the flow and the drivers read for themselves, and env.py may repeat.
@@ -35,6 +34,8 @@ def remember(secret: str | None) -> None:
 
 
 def _spellings(secret: str) -> set[str]:
+    from urllib.parse import quote, quote_plus
+
     # " +" are the characters that SQLAlchemy leaves as they are. surrogateescape: as os.environ reads foreign bytes.
     quoted = {quote(secret, safe=safe, errors="surrogateescape") for safe in ("", "/", " +")}
     quoted.add(quote_plus(secret, errors="surrogateescape"))

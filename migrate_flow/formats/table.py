@@ -67,8 +67,12 @@ def _without_tabs(line: str) -> str:
 
 
 def _rows(table: Table) -> Iterator[str]:
-    rows = [[safe(name) for name in table.columns], *([safe(cell.text) for cell in row] for row in table.rows)]
-    sizes = [[columns(text) for text in row] for row in rows]
-    widths = [max(column) + GAP for column in zip(*sizes, strict=True)]
-    for row, taken in zip(rows, sizes, strict=True):
-        yield "".join(text + " " * (width - size) for text, size, width in zip(row, taken, widths, strict=True))
+    names = [safe(name) for name in table.columns]
+    widths, rows = [columns(name) for name in names], [names]
+    for row in table.rows:
+        texts = [safe(cell.text) for cell in row]
+        rows.append(texts)
+        widths = list(map(max, widths, map(columns, texts)))
+    for texts in rows:
+        line = (text + " " * (width + GAP - columns(text)) for text, width in zip(texts, widths, strict=True))
+        yield "".join(line)

@@ -7,7 +7,7 @@ revision is read only when somebody asks for that revision.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache
@@ -33,9 +33,9 @@ from migrate_flow.core.history import Application, History, RevisionRecord
 from migrate_flow.core.packed import Hashes
 from migrate_flow.ledger import parts
 from migrate_flow.ledger.parts import Damaged, NewPart, Parts, Ref
-from migrate_flow.services.book import Settled
 from migrate_flow.services.glance import Kept
 from migrate_flow.services.marks import Mark
+from migrate_flow.services.settled_rows import SettledRows
 
 RECENT = 64  # records that are held, of those that nobody added to
 _VERSION = f"{FORMAT} {__version__}"
@@ -66,7 +66,7 @@ class ReadModel:
             mark = Mark(Head(seq, digest), rows, state)
             found = _Thawing(index, Parts(self._folder, index["parts"]), fetch, self._mended(mark.head, afresh))
             history, applications = found.history()
-            settled = _thaw_settled(*index["settled"])
+            settled = SettledRows(*index["settled"])
         except _UNUSABLE:
             return None
         self._index, self._parts, self._applications = index, found.parts, applications
@@ -95,7 +95,7 @@ class ReadModel:
         index: dict[str, Any] = {
             "version": _VERSION,
             "mark": [kept.mark.head.seq, kept.mark.head.hash, kept.mark.rows, kept.mark.state],
-            "settled": _freeze_settled(kept.settled),
+            "settled": kept.settled.frozen(),
         }
         if grown and history.seq == known["outline"]["seq"]:
             index = {**known, **index}
@@ -194,24 +194,6 @@ class _Thawing:
             return [nonce for ref in self._index["nonces"] for nonce in self.parts.value(ref)]
         except _UNUSABLE:
             return list(self._mended().nonces)
-
-
-def _freeze_settled(found: Mapping[str, Settled]) -> tuple[list[list[Any]], dict[str, tuple[str, int]]]:
-    """Thousands say the same of themselves, but for their bytes."""
-    sorts: dict[str, int] = {}
-    rows: dict[str, tuple[str, int]] = {}
-    values: list[list[Any]] = []
-    for revision, known in found.items():
-        manifest, *more = known
-        number = sorts.setdefault(repr(more), len(sorts))
-        if number == len(values):
-            values.append(more)
-        rows[revision] = manifest, number
-    return values, rows
-
-
-def _thaw_settled(sorts: list[list[Any]], rows: dict[str, tuple[str, int]]) -> dict[str, Settled]:
-    return {revision: Settled(manifest, *sorts[number]) for revision, (manifest, number) in rows.items()}
 
 
 def _rows(applications: Any) -> list[list[Any]]:

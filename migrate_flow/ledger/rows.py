@@ -71,16 +71,17 @@ class Transaction(ABC):
             for row in self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch):
                 yield _plain(row)
 
-    def rows_where(self, equal: Mapping[str, str], kind: str, last: int) -> list[Row]:
-        """Those with these values in these columns and a kind that begins so, in order; the last so many, 0 for all."""
+    def seqs_where(self, equal: Mapping[str, str], kind: str, last: int) -> list[int]:
+        """Of those with these values in these columns and a kind that begins so, in order; the last so many, 0 for
+        all."""
         wanted = [f"{name} = {self.mark}" for name in equal if name in NAMES]
         values: list[Any] = list(equal.values())
         if kind:
             wanted.append(f"substr(kind, 1, {len(kind)}) = {self.mark}")
             values.append(kind)
         where, limit = " AND ".join(wanted or ["1 = 1"]), f" LIMIT {int(last)}" if last else ""
-        rows = self.rows(f"SELECT {COLUMNS} FROM entry WHERE {where} ORDER BY seq DESC{limit}", values)
-        return [_plain(row) for row in reversed(rows)]
+        rows = self.rows(f"SELECT seq FROM entry WHERE {where} ORDER BY seq DESC{limit}", values)
+        return [row[0] for row in reversed(rows)]
 
     def artifact(self, sha256: str) -> bytes | None:
         rows = self.rows(f"SELECT content FROM artifact WHERE sha256 = {self.mark}", (sha256,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -156,6 +155,8 @@ class SqliteStore(LedgerStore):
     def keep_copy(self, version: str) -> str:
         """NOTE: by SQLite's own means. Reading the file here and closing it would drop the lock that we hold."""
         target = next(path for path in self._names(version) if not path.exists())
+        import tempfile
+
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
             copy = Path(made.name)
         try:

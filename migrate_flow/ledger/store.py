@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from migrate_flow.core.chain import EMPTY
 from migrate_flow.core.entry import Entry, project
@@ -140,12 +139,11 @@ class LedgerStore(ABC):
         with self.read() as transaction:
             return [signed(row, self._where) for row in transaction.rows_at(seqs)]
 
-    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[Entry]:
-        """The entries with these values in these columns and a kind that begins so, in order, each checked as by `at`.
-        last: the newest so many of them, 0 for all."""
+    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[int]:
+        """Positions of entries with these values in these columns and a kind that begins so, in order, as the columns
+        say, which `at` checks. last: the newest so many of them, 0 for all."""
         with self.read() as transaction:
-            rows = transaction.rows_where(equal, kind, last)
-        return [checked(row, row[0], row[1], self._where) for row in rows]
+            return transaction.seqs_where(equal, kind, last)
 
     def append(
         self, statement: bytes, signature: str, artifacts: Iterable[bytes], *, seen: Head, recheck: Recheck
@@ -269,7 +267,7 @@ def locate(url: str, root: Path) -> LedgerStore:
     """
     scheme, mark, rest = url.strip().partition("://")
     if scheme == "sqlite" and mark:
-        name = unquote(rest.removeprefix("/").partition("?")[0])
+        name = _plain(rest.removeprefix("/").partition("?")[0])
         if not rest.startswith("/") or name in ("", ":memory:"):
             raise _unusable("the ledger's URL names no file")
         from migrate_flow.ledger.sqlite import SqliteStore
@@ -286,6 +284,14 @@ def locate(url: str, root: Path) -> LedgerStore:
             ) from error
         return PostgresqlStore(f"postgresql://{rest}")
     raise _unusable(f"a ledger on {scheme} is not supported" if mark else "the ledger's URL can't be read")
+
+
+def _plain(written: str) -> str:
+    if "%" not in written:
+        return written
+    from urllib.parse import unquote
+
+    return unquote(written)
 
 
 def _unusable(problem: str) -> ConfigError:

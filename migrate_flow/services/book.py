@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from migrate_flow.core.entry import Draft, Entry, Kind, format_time, statement
 from migrate_flow.core.history import History
@@ -17,6 +16,8 @@ from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import RECOVERY
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, Refused, UsageError
+from migrate_flow.services.settled_rows import Settled as Settled
+from migrate_flow.services.settled_rows import SettledRows
 
 if TYPE_CHECKING:
     from migrate_flow.core.chain import SeenHead
@@ -44,19 +45,6 @@ def uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-class Settled(NamedTuple):
-    """A revision that stands everywhere, with nothing left to do, as long as its manifest here (empty: it is not in
-    this checkout) is this one, and it is not earlier than since or as late as until (RFC 3339; empty: ever).
-    applied: how it stands, by environment. only: no entry ever spoke of other bytes of it."""
-
-    manifest: str
-    state: str
-    applied: Mapping[str, str]
-    since: str
-    until: str
-    only: bool
 
 
 def _fine(_history: History) -> None:
@@ -107,13 +95,12 @@ class Book:
                 where=self.ledger.describe(),
             )
         self._compare(history, seen)
-        self._judged()
-        return history
+        return self._judged(history)
 
     @property
-    def settled(self) -> Mapping[str, Settled]:
+    def settled(self) -> SettledRows:
         """Revisions known to have nothing left to do: nobody keeps them here."""
-        return {}
+        return SettledRows()
 
     def settle(self, found: Mapping[str, Settled]) -> None:
         """Remember them, where somebody keeps them."""
@@ -122,8 +109,9 @@ class Book:
         with uncollected():
             return fold(self.ledger.entries(), self._verifier.key_of)
 
-    def _judged(self) -> None:
-        """The ledger is the one that it must be."""
+    def _judged(self, history: History) -> History:
+        """The ledger is the one that it must be. Gives the history to go on with."""
+        return history
 
     def _compare(self, history: History, here: SeenHead | None) -> None:
         """Raises LedgerError where the ledger does not go on from the newest head that was seen of it, in its place
@@ -245,6 +233,8 @@ class Book:
 
         Raises IdentityError for a signer whom the policy does not know, LedgerError, BusyError.
         """
+        from uuid import uuid4
+
         signer, history = self.ready(draft.kind), self.history
         try:
             signed = statement(

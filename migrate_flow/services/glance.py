@@ -17,9 +17,13 @@ from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import add, fold
 from migrate_flow.services.book import Book, Settled, uncollected
 from migrate_flow.services.marks import Mark, MarkedLedger, Rewritten
+from migrate_flow.services.settled_rows import SettledRows
 
 if TYPE_CHECKING:
     from migrate_flow.services.ports import Clock, Heads, Verifier
+
+
+MOST_HELD = 5_000  # entries folded just now; of more than that, what was kept of them takes much less memory
 
 
 @dataclass(slots=True)
@@ -28,7 +32,7 @@ class Kept:
 
     history: History
     mark: Mark
-    settled: dict[str, Settled] = field(default_factory=dict)
+    settled: SettledRows = field(default_factory=SettledRows)
 
 
 class Model(Protocol):
@@ -64,14 +68,14 @@ class Glance(Book):
         self._saved: Mark | None = None
 
     @property
-    def settled(self) -> Mapping[str, Settled]:
+    def settled(self) -> SettledRows:
         """As far as it was found out earlier; whether it still holds is for the reader to see."""
-        return self._kept.settled if self._kept and self._is_all(self._kept) else {}
+        return self._kept.settled if self._kept and self._is_all(self._kept) else SettledRows()
 
     def settle(self, found: Mapping[str, Settled]) -> None:
         kept = self._kept
         if kept is not None and self._is_all(kept) and kept.settled != found:
-            kept.settled = dict(found)
+            kept.settled = SettledRows.of(found)
             self._save(kept)
 
     @staticmethod
@@ -104,17 +108,23 @@ class Glance(Book):
                 raise _FoldAgain
             charter = len(history.charter)
             add(history, entry, self._verifier.key_of)
-            kept.settled.pop(entry.revision or "", None)
+            kept.settled.forget(entry.revision or "")
             if len(history.charter) > charter:
-                kept.settled.clear()
+                kept.settled = SettledRows()
         (kept.mark,) = marks
         self._kept = kept
         return history
 
-    def _judged(self) -> None:
+    def _judged(self, history: History) -> History:
         kept = self._kept
         if kept is not None and self._is_all(kept) and kept.mark != self._saved:
+            fresh = kept.mark.head.seq - (self._saved.head.seq if self._saved else 0)
             self._save(kept)
+            again = self._model.load(self._entry, self._afresh) if fresh > MOST_HELD else None
+            if again is not None and again.mark == kept.mark:
+                self._kept = again
+                return again.history
+        return history
 
     def _save(self, kept: Kept) -> None:
         self._model.save(kept)

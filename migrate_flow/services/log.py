@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 from migrate_flow.services.content import resolve_one
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from migrate_flow.core.entry import Entry
+    from migrate_flow.services.book import Book
     from migrate_flow.services.workspace import Workspace
+
+
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,22 @@ class Filter:
     last: int = 0
 
 
-def log(workspace: Workspace, wanted: Filter) -> list[Entry]:
+class Found:
+    """Entries, read from the ledger a few at a time whenever somebody goes through them: there may be a million."""
+
+    def __init__(self, book: Book, seqs: Sequence[int]) -> None:
+        self._book, self._seqs = book, seqs
+
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Raises LedgerError where one is not what the history was made from."""
+        for start in range(0, len(self._seqs), AT_ONCE):
+            yield from self._book.as_read(self._book.ledger.at(self._seqs[start : start + AT_ONCE]))
+
+
+def log(workspace: Workspace, wanted: Filter) -> Found:
     """Raises ScriptError for an unknown revision, UsageError for an unknown environment."""
     revision = resolve_one(workspace, wanted.revision) if wanted.revision else ""
     if wanted.environment:
@@ -32,4 +53,4 @@ def log(workspace: Workspace, wanted: Filter) -> list[Entry]:
     equal = {"revision": revision, "environment": wanted.environment, "actor": wanted.person}
     asked = {name: value for name, value in equal.items() if value}
     found = workspace.book.ledger.where(asked, wanted.kind, wanted.last)
-    return workspace.book.as_read(entry for entry in found if entry.seq <= history.seq)
+    return Found(workspace.book, [seq for seq in found if seq <= history.seq])

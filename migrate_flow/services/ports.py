@@ -36,7 +36,7 @@ class Ledger(Protocol):
     def signed(self, seqs: Sequence[int]) -> list[Signed]:
         """What was signed at these positions, in order, each checked against its own hash alone."""
 
-    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[Entry]: ...
+    def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[int]: ...
 
     def append(
         self,
@@ -85,11 +85,19 @@ class Scripts(Protocol):
     def graph(self) -> RevisionGraph: ...
 
     @property
+    def order(self) -> tuple[str, ...]:
+        """All revisions, parents first. Raises ScriptError on a cycle."""
+
+    @property
     def problems(self) -> tuple[ScriptProblem, ...]: ...
 
     def confirm(self, revisions: Iterable[str]) -> bool:
         """Whether the headers of these are what their bytes say now. False: all were read again, and the graph may be
         another."""
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """By revision, of the manifest; empty where `manifest` would raise. For showing alone."""
 
     def manifest(self, revision: str) -> Manifest:
         """Read and seal the bytes now. Raises ScriptError."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import Applied
 from migrate_flow.core.standing import Standing, State
-from migrate_flow.services.book import Settled
+from migrate_flow.services.settled_rows import Settled
 
 if TYPE_CHECKING:
     from migrate_flow.core.policy import Policy
@@ -50,11 +50,6 @@ def settled(
     where = {name: state.value for name, state in applied.items() if state is not None}
     here, only = standing.manifest if in_tree else "", set(manifests) <= {standing.manifest}
     return Settled(here, standing.state.value, where, now, until, only)
-
-
-def holds(known: Settled, manifest: str, now: str) -> bool:
-    """Whether it is so still. manifest: of the bytes in this checkout, empty where there are none."""
-    return known.manifest == manifest and known.since <= now and (not known.until or now < known.until)
 
 
 def listed(found: Sequence[str]) -> frozenset[str]:

@@ -3,7 +3,7 @@ target only where an attempt is open on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ from migrate_flow.core.standing import Standing, State
 from migrate_flow.services.changes import heard
 from migrate_flow.services.content import resolve_one, standing_of
 from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
-from migrate_flow.services.settled import Brief, holds, listed
+from migrate_flow.services.settled import Brief, listed
 from migrate_flow.services.settled import settled as settled_as
 
 if TYPE_CHECKING:
     from migrate_flow.core.outline import Outline
     from migrate_flow.core.revision import Manifest, ScriptProblem
-    from migrate_flow.services.book import Settled
+    from migrate_flow.services.settled_rows import Settled
     from migrate_flow.services.workspace import Workspace
 
 
@@ -45,8 +45,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Oldest first. older: how many more stand everywhere with nothing left to do. policy_differs: what to know about
-    the file's policy, empty if it is in force."""
+    """Oldest first; the rows of a whole board are made anew whenever somebody goes through them. older: how many more
+    stand everywhere with nothing left to do. policy_differs: what to know about the file's policy, empty if it is in
+    force."""
 
     ledger: str
     entries: int
@@ -54,12 +55,11 @@ class Board:
     project: str
     policy: PolicyVersion
     environments: tuple[str, ...]
-    rows: tuple[Row | Brief, ...]
+    rows: Collection[Row | Brief]
     older: int
     problems: tuple[ScriptProblem, ...]
     attempts: tuple[OpenAttempt, ...]
     policy_notice: str
-    actor: str
 
 
 def status(workspace: Workspace, text: str = "", *, brief: bool = False, older: bool = True) -> Board:
@@ -67,12 +67,11 @@ def status(workspace: Workspace, text: str = "", *, brief: bool = False, older: 
     are wanted. Raises ScriptError for an unknown REV, LedgerError."""
     history = workspace.history
     chosen = [resolve_one(workspace, text)] if text else _everything(workspace)
-    here = workspace.scripts.outlines(chosen)
     if text or not brief:
-        rows: list[Row | Brief] = [row_of(workspace, revision, here.get(revision)) for revision in chosen]
+        rows: Collection[Row | Brief] = _Whole(workspace, chosen)
         hidden = 0
     else:
-        rows, hidden = _summed_up(workspace, chosen, here, older=older)
+        rows, hidden = _summed_up(workspace, chosen, older=older)
     return Board(
         ledger=history.ledger,
         entries=history.head.seq,
@@ -80,43 +79,71 @@ def status(workspace: Workspace, text: str = "", *, brief: bool = False, older: 
         project=history.project,
         policy=history.policies[-1],
         environments=tuple(workspace.policy.environments),
-        rows=tuple(rows),
+        rows=rows,
         older=hidden,
         problems=workspace.scripts.problems,
         attempts=open_attempts(workspace),
         policy_notice=_policy_notice(workspace),
-        actor=workspace.actor,
     )
+
+
+class _Whole(Collection[Row]):
+    """Thousands of whole rows take more memory than all else."""
+
+    def __init__(self, workspace: Workspace, chosen: Sequence[str]) -> None:
+        self._workspace, self._chosen = workspace, chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == one for one in self)
+
+    def __iter__(self) -> Iterator[Row]:
+        here = self._workspace.scripts.outlines(self._chosen)
+        for revision in self._chosen:
+            yield row_of(self._workspace, revision, here.get(revision))
 
 
 def _everything(workspace: Workspace) -> list[str]:
-    order = list(workspace.scripts.graph.order())
-    gone = [revision for revision in workspace.history.revisions if revision not in workspace.scripts.revisions]
-    return [*gone, *order]
+    order = workspace.scripts.order
+    here = frozenset(order)
+    return [*(revision for revision in workspace.history.revisions if revision not in here), *order]
 
 
-def _summed_up(
-    workspace: Workspace, chosen: list[str], here: Mapping[str, Outline | None], *, older: bool
-) -> tuple[list[Row | Brief], int]:
+def _summed_up(workspace: Workspace, chosen: list[str], *, older: bool) -> tuple[list[Row | Brief], int]:
     """Whole rows of what is not settled, and how many settled ones are left out."""
-    known, found, rows = workspace.book.settled, {}, {}
-    now = format_time(workspace.book.latest())
+    known, now = workspace.book.settled, format_time(workspace.book.latest())
+    held = known.holding(workspace.scripts.digests, now)
+    others = [revision for revision in chosen if revision not in held]
+    rows, found = _rows(workspace, others, now)
+    if found or len(held) < len(known):
+        workspace.book.settle({revision: known[revision] for revision in held} | found)
+    done = [revision for revision in chosen if revision not in rows]
+    shown = frozenset(done) if older else listed(done)
+    return (
+        [
+            rows.get(revision) or _brief(workspace, revision, found.get(revision) or known[revision])
+            for revision in chosen
+            if revision in rows or revision in shown
+        ],
+        len(done) - len(shown),
+    )
+
+
+def _rows(workspace: Workspace, chosen: list[str], now: str) -> tuple[dict[str, Row], dict[str, Settled]]:
+    """And those of them that turn out to be settled."""
+    here = workspace.scripts.outlines(chosen) if chosen else {}
+    rows, found = {}, {}
     for revision in chosen:
         manifest = here.get(revision)
-        settled = known.get(revision)
-        if settled is None or not holds(settled, manifest.digest if manifest else "", now):
-            row = row_of(workspace, revision, manifest)
-            settled = _settled(workspace, row, manifest, now)
-            if settled is None:
-                rows[revision] = row
-                continue
-        found[revision] = settled
-    workspace.book.settle(found)
-    shown = found.keys() if older else listed(list(found))
-    return (
-        [rows.get(rev) or _brief(workspace, rev, found[rev]) for rev in chosen if rev in rows or rev in shown],
-        len(found) - len(shown),
-    )
+        row = row_of(workspace, revision, manifest)
+        settled = _settled(workspace, row, manifest, now)
+        if settled is None:
+            rows[revision] = row
+        else:
+            found[revision] = settled
+    return rows, found
 
 
 def _settled(workspace: Workspace, row: Row, manifest: Outline | None, now: str) -> Settled | None:

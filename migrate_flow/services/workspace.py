@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from migrate_flow.core.policy import PolicyFile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Workspace:
-    """actor: the person whose key would sign, empty if none is known; signer raises IdentityError instead,
+    """who: the person whose key would sign, empty if none is known; signer raises IdentityError instead,
     also for a person or key that the policy in force does not know."""
 
     config: Config
@@ -28,12 +29,17 @@ class Workspace:
     runner: Runner
     target: Callable[[str], Target]
     signer: Callable[[], Signer]
-    actor: str
+    who: Callable[[], str]
     verifier: Verifier
     clock: Clock
     authors: Authors
     tell: Callable[[], Iterable[str]] = tuple  # runs the hooks on what was appended; gives what went wrong with them
     notices: list[str] = field(default_factory=list)
+
+    @cached_property
+    def actor(self) -> str:
+        """What who says, asked once: it may look at keys, ssh-agent and git."""
+        return self.who()
 
     @property
     def history(self) -> History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Block, Code, Document, Heading, Line, MadeBlocks, MadeData, Tone
+from migrate_flow.core.document import Block, Code, Document, Heading, Line, Members, Tone
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.core.text import shortened
 from migrate_flow.services.schema import difference_fields
@@ -33,21 +33,17 @@ _TONES = {
 def plan(planned: Plan, *, full: bool = True, name: str = "plan", command: str = "") -> Document:
     """full: show SQL and passed gates too, not only what blocks. name: `plan` or `rollback`. command: that runs it."""
 
-    def steps() -> list[dict[str, Any]]:
-        return [
-            {
-                **_step(step, Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED),
-                "changes": list(step.changes),
-            }
-            for step in planned.steps
-        ]
+    def steps() -> Iterator[dict[str, Any]]:
+        for step in planned.steps:
+            outcome = Outcome.PLANNED if step.decision.allowed else Outcome.BLOCKED
+            yield {**_step(step, outcome), "changes": list(step.changes)}
 
     def blocks() -> Iterator[Block]:
         yield from _plan_blocks(planned, full=full)
         if command and planned.steps and planned.allowed:
             yield Line(f"next: {command}")
 
-    return Document(name, MadeData(_head(planned), {"steps": steps}), MadeBlocks(blocks))
+    return Document(name, {**_head(planned), "steps": Members(steps)}, Members(blocks))
 
 
 def _head(planned: Plan) -> dict[str, Any]:

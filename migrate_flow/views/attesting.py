@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Block, Cell, Document, Line, MadeData, Table, Tone
+from migrate_flow.core.document import Block, Cell, Document, Line, Members, Table, Tone
 from migrate_flow.core.fields import malformed
 from migrate_flow.core.standing import State
 from migrate_flow.views.checking import check_values, lint_blocks
@@ -16,6 +16,7 @@ from migrate_flow.views.rehearsing import rehearsal_blocks
 if TYPE_CHECKING:
     from migrate_flow.core.entry import Entry
     from migrate_flow.services.detached import Detached
+    from migrate_flow.services.log import Found
     from migrate_flow.services.review import Attested
     from migrate_flow.services.self_review import Examined, SelfReviewed
     from migrate_flow.services.track import Tracked
@@ -170,24 +171,24 @@ def entry_values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def log(entries: Sequence[Entry]) -> Document:
-    data = MadeData({}, {"entries": lambda: [entry_values(entry) for entry in entries]})
-    if not entries:
+def log(entries: Found | Sequence[Entry]) -> Document:
+    data = {"entries": Members(lambda: map(entry_values, entries))}
+    if not len(entries):
         return Document("log", data, (Line("no entry matches"),))
-    rows = tuple(
-        (
-            Cell(str(entry.seq), Tone.FAINT),
-            Cell(f"{entry.at[:10]} {entry.at[11:19]}"),
-            Cell(entry.kind, _tone(entry.kind)),
-            Cell(entry.revision or "-"),
-            Cell(entry.environment or "-"),
-            Cell(entry.actor),
-            Cell(_detail(entry)),
-        )
-        for entry in entries
+    columns = ("SEQ", "AT (UTC)", "KIND", "REVISION", "ENVIRONMENT", "BY", "DETAIL")
+    return Document("log", data, (Table(columns, Members(lambda: map(_row, entries)), flexible=6),))
+
+
+def _row(entry: Entry) -> tuple[Cell, ...]:
+    return (
+        Cell(str(entry.seq), Tone.FAINT),
+        Cell(f"{entry.at[:10]} {entry.at[11:19]}"),
+        Cell(entry.kind, _tone(entry.kind)),
+        Cell(entry.revision or "-"),
+        Cell(entry.environment or "-"),
+        Cell(entry.actor),
+        Cell(_detail(entry)),
     )
-    table = Table(("SEQ", "AT (UTC)", "KIND", "REVISION", "ENVIRONMENT", "BY", "DETAIL"), rows, flexible=6)
-    return Document("log", data, (table,))
 
 
 def _tone(kind: str) -> Tone:

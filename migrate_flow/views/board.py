@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migrate_flow.core.document import Block, Cell, Document, Heading, Line, Table, Tone
+from migrate_flow.core.document import Block, Cell, Document, Heading, Line, Members, Table, Tone
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied
 from migrate_flow.core.standing import Standing, State
@@ -30,11 +30,12 @@ def status(board: Board) -> Document:
     data = {
         "ledger": {"id": board.ledger, "entries": board.entries, "head": board.head},
         "environments": list(board.environments),
-        "migrations": [migration(row) for row in board.rows if isinstance(row, Row)],  # a board for this is whole
+        # A board for this is whole.
+        "migrations": Members(lambda: (migration(row) for row in board.rows if isinstance(row, Row))),
         "attempts": [attempts.values(item) for item in board.attempts],
         "problems": [{"path": p.path, "line": p.line, "problem": p.problem, "hint": p.hint} for p in board.problems],
     }
-    return Document("status", data, tuple(_status_blocks(board)))
+    return Document("status", data, Members(lambda: iter(_status_blocks(board))))
 
 
 def migration(row: Row) -> dict[str, Any]:
