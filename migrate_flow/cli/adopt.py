@@ -8,6 +8,7 @@ import typer
 
 from migrate_flow.cli.options import As, Env, Format, Output, Why
 from migrate_flow.cli.output import emit
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import workspace
 
 
@@ -29,7 +30,9 @@ def adopt(
     from migrate_flow.services.adopt import adopt as run
     from migrate_flow.views import applying
 
-    done = run(workspace(ctx, actor, format_name), env, why, to or (), new_target=new_target)
+    space = workspace(ctx, actor, format_name)
+    with busy(f"reading what stands in {env}"):
+        done = run(space, env, why, to or (), new_target=new_target)
     emit(ctx, applying.adopted(done), format_name, output)
 
 

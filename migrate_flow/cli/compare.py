@@ -8,6 +8,7 @@ import typer
 
 from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import emit
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import workspace
 
 
@@ -23,7 +24,9 @@ def compare(
     from migrate_flow.services import compare as service
     from migrate_flow.views import drifting
 
-    found = service.compare(workspace(ctx, actor, format_name), one, other)
+    space = workspace(ctx, actor, format_name)
+    with busy("reading both schemas"):
+        found = service.compare(space, one, other)
     emit(ctx, drifting.compared(found), format_name, output)
     raise typer.Exit(0 if found.equal else 1)
 

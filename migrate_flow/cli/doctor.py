@@ -8,6 +8,7 @@ import typer
 
 from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import check_format, emit, note
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import config, workspace
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def doctor(
             lambda: examining.files(config(ctx)),
         )
 
-    checks, mended = examined(), list[str]()
+    with busy("examining configuration, ledger, keys and environments"):
+        checks, mended = examined(), list[str]()
     if fix and any(check.mend for check in checks):
         mended = mend(checks, lambda text: note(f"doctor: {text}"))
         checks = examined()

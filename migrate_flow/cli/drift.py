@@ -8,6 +8,7 @@ import typer
 
 from migrate_flow.cli.options import As, Env, Format, Output, Why
 from migrate_flow.cli.output import emit
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import workspace
 
 group = typer.Typer(
@@ -30,7 +31,9 @@ def drift(
     from migrate_flow.services import drift as service
     from migrate_flow.views import drifting
 
-    found = service.drift(workspace(ctx, actor, format_name), [env] if env else ())
+    space = workspace(ctx, actor, format_name)
+    with busy("reading the schemas"):
+        found = service.drift(space, [env] if env else ())
     emit(ctx, drifting.drift(found), format_name, output)
     raise typer.Exit(0 if all(one.clean for one in found) else 1)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from migrate_flow.cli.options import As, Output
 from migrate_flow.cli.output import emit, note
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import options, tell_at_the_end
 
 FormatName = Annotated[
@@ -48,10 +50,11 @@ def export(
     opened = archive(given.config, (actor or given.actor).strip().lower(), asks=not given.no_input)
     tell_at_the_end(ctx, opened.tell)
     selection = Selection(since, until, env, person, revision, kind)
-    done = gather(opened, selection, format_name, as_of=as_of or 0, record=not no_record)
+    with busy("reading the ledger"):
+        done = gather(opened, selection, format_name, as_of=as_of or 0, record=not no_record)
     if done.unrecorded:
         note(f"! not recorded, as with --no-record: {done.unrecorded}")
-    with stream_to(output) as out:
+    with stream_to(output) as out, busy(f"writing {output.name}") if output else nullcontext():
         write(done, format_name, out)
     if output is not None:
         emit(ctx, exporting.exported(done, format_name, output))

@@ -9,6 +9,7 @@ import typer
 
 from migrate_flow.cli.options import As, Format, Output
 from migrate_flow.cli.output import check_format, emit, note
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import config, workspace
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The ledger: what it is, and whether it holds.")
@@ -46,14 +47,15 @@ def verify(
     seen, silent = witnesses(settings, store)
     for text in silent:
         note(f"! {text}")
-    report = check(
-        store,
-        keyring.SshsigVerifier(),
-        ledger_id=settings.ledger.id,
-        genesis=settings.ledger.genesis,
-        seen=seen,
-        since=head,
-    )
+    with busy("proving chain, signatures and artifacts"):
+        report = check(
+            store,
+            keyring.SshsigVerifier(),
+            ledger_id=settings.ledger.id,
+            genesis=settings.ledger.genesis,
+            seen=seen,
+            since=head,
+        )
     for text in ahead(store, report.latest, wiring.now()):
         note(f"! {text}")
     emit(ctx, project.verified(report), format_name, output)

@@ -98,13 +98,13 @@ def note(text: str) -> None:
 
 
 def _wrapped(text: str) -> list[str]:
-    """By words on a terminal. A hint stays one line: it is there to be copied."""
+    """By words on a terminal; a command in it is one line, to be copied."""
     columns = width(sys.stderr)
-    if not columns or len(text) <= columns:
+    if not columns or len(text) <= columns // 2:  # which takes no library to know
         return [text]
-    import textwrap
+    from migrate_flow.formats._wrapped import wrapped
 
-    return textwrap.wrap(safe(text), columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return list(wrapped(safe(text), columns, hang="  "))
 
 
 def _without_bulk(text: str, words: Sequence[str]) -> str:
@@ -135,4 +135,5 @@ def show_error(error: MigrateFlowError, *, as_json: bool, words: Sequence[str] =
         note(line)
     if where:
         note(f"where: {where}")
-    note(f"hint: {hint}")
+    for line in _wrapped(f"hint: {hint}"):
+        note(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 PLAIN_EVERY_S = 15.0
+QUIET_S = 1.0  # so long nobody wonders
 REDRAWN_A_SECOND = 4
 _LONGEST = 48
 
@@ -44,6 +46,30 @@ def drain(events: Generator[Progress, None, R]) -> R:
             _passing("")
             report: R = end.value
             return report
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """For an act that tells nothing of itself: on a terminal, one line that says how long it takes already, gone in the
+    end."""
+    ended = threading.Event()
+    since = time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(QUIET_S):
+            _passing(f"{time.monotonic() - since:.0f} s  {what}")
+
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield
+        return
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+        _passing("")
 
 
 def _draw(event: Progress) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from migrate_flow.cli.options import As, Env, Format, Message, Output
 from migrate_flow.cli.output import emit
+from migrate_flow.cli.progress import busy
 from migrate_flow.cli.session import workspace
 from migrate_flow.core.trace import Durability
 from migrate_flow.errors import UsageError
@@ -51,7 +52,9 @@ def recover(
             f"a decision ({deciding}) and its reason (-m) belong together",
             hint=f"migrate-flow recover --env {env} {_given(settlement)} -m WHY",
         )
-    found = run(workspace(ctx, actor, format_name), env, settlement)
+    space = workspace(ctx, actor, format_name)
+    with busy(f"asking {env} what became of the attempt"):
+        found = run(space, env, settlement)
     emit(ctx, applying.recovered(env, found), format_name, output)
 
 

@@ -51,7 +51,15 @@ class Verbs(Group):
     def _make(self, name: str) -> Command:
         alone = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
         importlib.import_module(f"migrate_flow.cli.{name.replace('-', '_')}").register(alone)
-        return get_group(alone).commands[name]
+        made = get_group(alone).commands[name]
+        for command in _tree(made):
+            command.short_help = command.short_help or _first_sentence(command.help or "")
+        return made
+
+
+def _first_sentence(text: str) -> str:
+    """Whole: what Click makes of it by itself ends within a word's reach of the terminal's edge."""
+    return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".") + "." if text else ""
 
 
 def _tree(command: Command) -> Iterator[Command]:

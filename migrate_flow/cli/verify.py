@@ -10,6 +10,7 @@ import typer
 from migrate_flow.cli.options import Format, Output
 from migrate_flow.cli.output import check_format, emit
 from migrate_flow.cli.paths import another_than
+from migrate_flow.cli.progress import busy
 
 
 def verify(
@@ -34,7 +35,7 @@ def verify(
     another_than(file, output)
     origin = verify_file.parse_genesis(genesis) if genesis else ""
     head = verify_file.parse_since(since) if since else None
-    with opened(file) as evidence:
+    with opened(file) as evidence, busy(f"proving {file.name}"):
         report = verify_file.verify_file(evidence, keyring.SshsigVerifier(), genesis=origin, since=head)
     emit(ctx, verifying.verified(report), format_name, output)
     raise typer.Exit(0 if report.ok else 4)

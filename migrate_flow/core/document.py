@@ -23,8 +23,11 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """brief: a mark for the same, where a table's last columns are too wide for the terminal."""
+
     text: str
     tone: Tone = Tone.PLAIN
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

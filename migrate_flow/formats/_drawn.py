@@ -5,28 +5,41 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from pygments.token import Comment, Keyword, Number, String, Token
 from rich.console import Console
-from rich.syntax import Syntax
-from rich.table import Table as RichTable
+from rich.style import Style
+from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.text import Text
 
 from migrate_flow.core.document import Block, Cell, Code, Document, Fields, Heading, Line, Table, Tone
 from migrate_flow.core.text import safe
-from migrate_flow.formats.table import GAP, columns
+from migrate_flow.formats import _tables
+from migrate_flow.formats._wrapped import breaks, wrapped
 
 if TYPE_CHECKING:
     from migrate_flow.formats import Medium
 
 _WIDE = 10_000
-_LEAST = 8
+_INDENT = 2
+# Yellow can't be read on white, nor blue on black: these can on both.
 _STYLES = {
     Tone.PLAIN: "",
     Tone.GOOD: "green",
     Tone.BAD: "bold red",
-    Tone.WARN: "yellow",
+    Tone.WARN: "magenta",
     Tone.FAINT: "dim",
     Tone.STRONG: "bold",
 }
+_THEME = ANSISyntaxTheme(
+    {
+        Token: Style(),
+        Comment: Style(dim=True),
+        Keyword: Style(bold=True),
+        String: Style(color="green"),
+        Number: Style(color="magenta"),
+    }
+)
+_COPIED = "toml"  # into a file: no line of it is broken
 
 
 def render(document: Document, medium: Medium) -> None:
@@ -60,57 +73,34 @@ def _block(console: Console, block: Block, medium: Medium) -> None:
             for label, cell in pairs:
                 _line(console, cell, "", medium, label=f"{label}:".ljust(width))
         case Table():
-            console.print(_table(block, medium), soft_wrap=not medium.width)
+            for row in _tables.rows(block, medium.width):
+                line = Text().join(Text(text, style=_STYLES[tone]) for text, tone in row)
+                console.print(line, soft_wrap=True)
         case Code(text, language):
             _code(console, text, language, medium)
 
 
 def _line(console: Console, cell: Cell, indent: str, medium: Medium, label: str = "") -> None:
     """Prose wraps with a hanging indent; without a width it is one line."""
-    hang = " " * (len(indent) + len(label))
-    text = _text(cell)
+    style = _STYLES[cell.tone]
     if not medium.width:
-        console.print(Text(indent + label) + text, soft_wrap=True)
+        console.print(Text(indent + label) + Text(safe(cell.text), style=style), soft_wrap=True)
         return
-    room = max(20, medium.width - len(hang))
-    for number, part in enumerate(text.wrap(console, room)):
-        part.rstrip()
-        console.print(Text((indent + label) if number == 0 else hang) + part, soft_wrap=True)
-
-
-def _table(block: Table, medium: Medium) -> RichTable:
-    """The flexible column takes what the others leave; only where that is not enough, all of them give way."""
-    table = RichTable(box=None, pad_edge=False, header_style="dim", show_edge=False, padding=(0, GAP, 0, 0))
-    widths = _natural_widths(block)
-    others = sum(width + GAP for number, width in enumerate(widths) if number != block.flexible)
-    room = medium.width - others if medium.width else _WIDE
-    for number, name in enumerate(block.columns):
-        fixed = number != block.flexible and room >= _LEAST
-        table.add_column(
-            safe(name),
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=widths[number] if fixed else None,
-            max_width=max(_LEAST, room) if number == block.flexible else None,
-        )
-    for row in block.rows:
-        table.add_row(*(_text(cell) for cell in row))
-    return table
-
-
-def _natural_widths(block: Table) -> list[int]:
-    texts = [[name, *(row[number].text for row in block.rows)] for number, name in enumerate(block.columns)]
-    return [max(columns(safe(text)) for text in column) for column in texts]
+    first = indent + label
+    for line in wrapped(safe(cell.text), medium.width, first):
+        console.print(Text(line[: len(first)]) + Text(line[len(first) :], style=style), soft_wrap=True)
 
 
 def _code(console: Console, text: str, language: str, medium: Medium) -> None:
-    clean = safe(text, lines=True)
+    shown = Text(safe(text, lines=True))
     if medium.color and language:
-        console.print(Syntax(clean, language, theme="ansi_dark", background_color="default", word_wrap=True))
-        return
-    for line in clean.splitlines():
-        console.print(Text(f"  {line}"), soft_wrap=True)
-
-
-def _text(cell: Cell) -> Text:
-    return Text(safe(cell.text), style=_STYLES[cell.tone])
+        shown = Syntax("", language, theme=_THEME, background_color="default").highlight(shown.plain)
+    for written in shown.split("\n") if shown.plain else ():
+        line = Text(" " * _INDENT) + written
+        line.expand_tabs(8)
+        below = len(line.plain) - len(line.plain.lstrip()) + _INDENT
+        fits = not medium.width or language == _COPIED or line.cell_len <= medium.width
+        first, *others = [line] if fits else line.divide(breaks(line.plain, max(20, medium.width - below)))
+        console.print(first, soft_wrap=True)
+        for part in others:
+            console.print(Text(" " * below) + part, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from migrate_flow.core.document import Block, Code, Document, Heading, Line, Members, Tone
 from migrate_flow.core.plan import DONE, Outcome, Plan, PlannedStep
 from migrate_flow.core.text import shortened
+from migrate_flow.core.verdict import Decision
 from migrate_flow.services.schema import difference_fields
 from migrate_flow.views import verdicts
 from migrate_flow.views.drifting import difference_blocks
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from migrate_flow.services.recover import Recovered
     from migrate_flow.services.run import Report
 
-_LONGEST = 45  # characters of a message beside a revision, so that both fit into 80 columns
+_LONGEST = 120  # characters of a message beside a revision
 _TONES = {
     Outcome.APPLIED: Tone.GOOD,
     Outcome.ROLLED_BACK: Tone.GOOD,
@@ -89,8 +90,13 @@ def _plan_blocks(planned: Plan, *, full: bool) -> Iterator[Block]:
         yield from (Line(""), Line(f"{planned.environment} itself", Tone.STRONG), *shown)
     if not count:
         return
+    shared = verdicts.without(verdicts.shared([step.decision for step in planned.steps]), planned.gates)
+    of_all = verdicts.everything(shared) if full else verdicts.blockers(shared)
+    if of_all:
+        yield from (Line(""), Line(f"each of the {count}", Tone.STRONG), *of_all)
+    said = Decision((*planned.gates.verdicts, *shared.verdicts))
     for number, step in enumerate(planned.steps, start=1):
-        yield from (Line(""), *_step_blocks(planned, number, step, full=full))
+        yield from (Line(""), *_step_blocks(said, number, step, full=full))
     yield Line("")
     blocked = sum(not step.decision.allowed for step in planned.steps)
     if planned.allowed:
@@ -102,10 +108,13 @@ def _plan_blocks(planned: Plan, *, full: bool) -> Iterator[Block]:
         if ready:
             command = f"migrate-flow apply --env {planned.environment} --ready"
             yield Line(f"The first {ready} could go ahead alone: {command}")
+        elif first := next((v for step in planned.steps for v in step.decision.blockers if v.hint), None):
+            yield Line(f"next: {first.hint}")
 
 
-def _step_blocks(planned: Plan, number: int, step: PlannedStep, *, full: bool) -> list[Block]:
-    own = verdicts.without(step.decision, planned.gates)
+def _step_blocks(said: Decision, number: int, step: PlannedStep, *, full: bool) -> list[Block]:
+    """said: the verdicts that stand above all steps."""
+    own = verdicts.without(step.decision, said)
     tone = Tone.STRONG if own.allowed else Tone.BAD
     mark = "ready" if step.decision.allowed else "blocked"
     blocks: list[Block] = [Line(f"{number}. {step.revision}  {shortened(step.message, _LONGEST)}  [{mark}]", tone)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.document import Block, Cell, Document, Heading, Line, Members, Table, Tone
@@ -23,7 +24,17 @@ STATE_TONES = {
     State.UNTRACKED: Tone.WARN,
     State.GRANDFATHERED: Tone.FAINT,
 }
-_LONGEST_MESSAGE = 48
+_LONGEST_MESSAGE = 120
+_MOST_NEXT = 5
+_MARKS = {
+    Applied.APPLIED: "✓",
+    Applied.GRANDFATHERED: "○",
+    Applied.ROLLED_BACK: "↓",
+    Applied.OUT_OF_BAND: "?",
+    Applied.FAILED: "✗",
+    Applied.PARTIAL: "%",
+    Applied.OPEN: "!",
+}
 
 
 def status(board: Board) -> Document:
@@ -95,10 +106,11 @@ def _status_blocks(board: Board) -> list[Block]:
         text = f"… and {board.older:,} older ones that stand everywhere: migrate-flow status --all"
         blocks.append(Line(text, Tone.FAINT))
     whole = [row for row in board.rows if isinstance(row, Row)]
-    nexts = [row for row in whole if row.next][:5]
+    nexts = _nexts(whole)
     if nexts:
-        blocks += [Line(""), Line("next:", Tone.STRONG)]
-        blocks += [Line(row.next, indent=1) for row in nexts]
+        blocks += [Line(""), Line("next:", Tone.STRONG), *(Line(text, indent=1) for text in nexts[:_MOST_NEXT])]
+        if len(nexts) > _MOST_NEXT:
+            blocks.append(Line(f"and {len(nexts) - _MOST_NEXT} more; yours: migrate-flow inbox", Tone.FAINT, 1))
     for row in whole:
         if row.standing.stale:
             blocks.append(Line(f"! {row.revision} is stale: {row.standing.stale}", Tone.WARN))
@@ -110,6 +122,19 @@ def _status_blocks(board: Board) -> list[Block]:
     number = board.policy.number
     blocks += [Line(""), Line(f"ledger: {_count(board.entries, 'entry')}, policy {number}", Tone.FAINT)]
     return blocks
+
+
+def _nexts(rows: Sequence[Row]) -> list[str]:
+    """Of neighbours that are to be applied to one environment only the last: it takes those before it along."""
+    found: list[str] = []
+    before = ""
+    for row in rows:
+        environment = row.next.partition(" --env ")[2]
+        if environment and environment == before:
+            found.pop()
+        found += [row.next] if row.next else []
+        before = environment
+    return found
 
 
 def _row(row: Row | Brief, environments: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -130,10 +155,10 @@ def _row(row: Row | Brief, environments: tuple[str, ...]) -> tuple[Cell, ...]:
 
 def applied_cell(state: Applied | None) -> Cell:
     if state is None:
-        return Cell("-", Tone.FAINT)
+        return Cell("-", Tone.FAINT, "-")
     if state is Applied.APPLIED:
-        return Cell("applied", Tone.GOOD)
-    return Cell(state.value, Tone.FAINT if state in STANDING_STATES else Tone.BAD)
+        return Cell("applied", Tone.GOOD, _MARKS[state])
+    return Cell(state.value, Tone.FAINT if state in STANDING_STATES else Tone.BAD, _MARKS[state])
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -123,3 +124,63 @@ def test_plain_lines_are_what_would_be_drawn_without_a_width(blocks: list[Block]
 def test_what_is_taken_for_narrow_is() -> None:
     characters = map(chr, (*range(0x20, 0xD800), *range(0xE000, 0x20000)))
     assert [char for char in characters if columns(char) != cell_len(char)] == []
+
+
+IDS = ("64e78e345691", "3f2a91c04d7e")
+BOARD = Table(
+    ("REVISION", "MESSAGE", "STATE", "dev", "staging", "production-eu", "production-us"),
+    tuple(
+        (
+            Cell(revision), Cell("顧客の住所テーブルに郵便番号の列を追加する " * 2), Cell("changes-requested"),
+            Cell("applied", brief="✓"), Cell("failed", brief="✗"), Cell("-", brief="-"), Cell("-", brief="-"),
+        )
+        for revision in IDS
+    ),
+    flexible=1,
+)  # fmt: skip
+
+
+def test_a_board_that_is_too_wide_shows_marks_and_says_what_they_mean() -> None:
+    lines = text(BOARD, width=80).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert [line.split()[-1] for line in lines[:4]] == ["dev", "staging", "production-eu", "production-us"]
+    assert [line.split()[0] for line in lines[4:6]] == list(IDS)
+    assert all(line.endswith("✓ ✗ - -") and "changes-requested" in line for line in lines[4:6])
+    assert {cell_len(line) for line in lines[4:6]} == {len(lines[0]) - len("dev") + len("✓ ✗ - -")}
+    assert lines[-1] == "✓ applied  ✗ failed"
+    assert "applied  failed" in text(BOARD, width=200)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_a_row_that_does_not_fit_goes_on_below_and_loses_nothing(width: int) -> None:
+    row = ("76", "migration.self-reviewed", "64e78e345691", "production-eu", "ada@example.com", "small and reversible")
+    shown = text(Table(("SEQ", "KIND", "REVISION", "ENV", "BY", "DETAIL"), (tuple(map(Cell, row)),), 5), width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    for word in " ".join(row).split():
+        assert word in shown.split()
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_what_is_copied_is_one_line(color: bool) -> None:
+    command = "migrate-flow recover --env production --statement 12=done --statement 13=not-done -m 'the log says so'"
+    digest = "sha256:" + "0123456789abcdef" * 4
+    shown = text(
+        Line(f"hint: {command}", indent=2), Line(f"ask one of them: {command}"),
+        Fields((("contributors", Cell(digest)),)),
+        Code(f'keys = ["{digest}", "a long line of a file, which is not to be broken"]', "toml"), width=80, color=color,
+    )  # fmt: skip
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert plain[0] == f"    hint: {command}"
+    assert plain[1:3] == ["ask one of them:", command]
+    assert plain[3].endswith(digest)
+    assert plain[4].endswith('not to be broken"]')
+
+
+@pytest.mark.parametrize("language", ["sql", "python"])
+def test_code_can_be_read_on_light_and_on_dark(language: str) -> None:
+    """Yellow and white are not seen on white, blue and black not on black."""
+    code = "SELECT 'a', 1 -- why" if language == "sql" else "@one\ndef two(x: int) -> str:\n    return f'{x}'  # why"
+    tones = tuple(Line(tone, tone) for tone in Tone)
+    used = re.findall(r"\x1b\[([0-9;]*)m", text(Code(code, language), *tones, width=80, color=True))
+    assert used
+    assert not {"30", "33", "34", "37", "90", "93", "94", "97"} & {part for one in used for part in one.split(";")}
