@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from migrate_flow.cli import progress
 from tests.support.project import ADA, BEN, DORA, Project
 
 pty = pytest.importorskip("pty", reason="a pseudo-terminal is asked for, which this platform does not have")
@@ -167,3 +169,23 @@ def test_a_no_fits_its_terminal(project: Project, columns: int) -> None:
         whole = [line for line in shown.splitlines() if not line.lstrip().startswith(("hint:", "where:", "sha256:"))]
         long = [line for line in whole if len(line) > columns and " " in line.strip()[:columns]]
         assert long == [], words
+
+
+def test_an_act_that_tells_nothing_of_itself_says_that_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal only, on a line that is gone in the end."""
+    monkeypatch.setattr(progress, "QUIET_S", 0.01)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for variables, said in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)):
+        monkeypatch.setenv("TERM", variables["TERM"])
+        with progress.busy("reading the schemas"):
+            time.sleep(0.2)
+        shown = capsys.readouterr().err
+        assert ("0 s  reading the schemas" in shown) is said
+        assert not said or shown.endswith("\r\x1b[2K\r")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    with progress.busy("reading the schemas"):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""
