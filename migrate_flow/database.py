@@ -206,9 +206,12 @@ class DatabaseTarget:
             return self._dialect.rows(connection, self._version_tables(connection)) == rows
 
     def _version_tables(self, connection: Connection) -> frozenset[str]:
+        """Alembic's, by the names that a snapshot may have for them."""
         identity = self._dialect.tables.read_identity(connection)
         connection.commit()  # the schema is read in a transaction of its own, of one state
-        return _version_tables(identity)
+        if identity is None:
+            return frozenset({"alembic_version"})
+        return frozenset({".".join(filter(None, (identity.version_schema, identity.version_table)))})
 
     @contextmanager
     def _looking(self) -> Iterator[Connection | None]:
@@ -331,14 +334,6 @@ class DatabaseTarget:
                 hint=f"migrate-flow env test {self.environment}",
                 where=self.environment,
             ) from error
-
-
-def _version_tables(identity: Identity | None) -> frozenset[str]:
-    """Alembic's, by the names that a snapshot may have for them."""
-    if identity is None:
-        return frozenset({"alembic_version"})
-    schema = f"{identity.version_schema}." if identity.version_schema else ""
-    return frozenset({f"{schema}{identity.version_table}"})
 
 
 def first_line(error: BaseException) -> str:

@@ -37,6 +37,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "shop").mkdir()
     move_in(tmp_path / "home", monkeypatch)
     monkeypatch.chdir(tmp_path / "shop")
+    # What an env.py of another test in this process told logging may have switched it off.
+    monkeypatch.setattr(logging.getLogger("migrate_flow"), "disabled", False)
     return governed(tmp_path / "shop")
 
 

@@ -194,7 +194,7 @@ def test_a_real_history(tmp_path: Path) -> None:
 
 
 def test_a_warm_cache_reads_and_parses_nothing(project: Project) -> None:
-    (project.root / "words.py").write_text("WORD = 1\n")
+    (project.root / "words.py").write_text(f"WORD = {str(project.root)!r}\n")  # which this process never read before
     for number in range(20):
         project.add(f"r{number}", f"r{number - 1}" if number else None, imports="import words")
     cold = _touched(project, project.seen)
