@@ -98,7 +98,7 @@ def _code(console: Console, text: str, language: str, medium: Medium) -> None:
     for written in shown.split("\n") if shown.plain else ():
         line = Text(" " * _INDENT) + written
         line.expand_tabs(8)
-        below = len(line.plain) - len(line.plain.lstrip()) + _INDENT
+        below = len(line.plain) - len(line.plain.lstrip()) + (_INDENT if language else 0)  # prose does not hang
         fits = not medium.width or language == _COPIED or line.cell_len <= medium.width
         first, *others = [line] if fits else line.divide(breaks(line.plain, max(20, medium.width - below)))
         console.print(first, soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Collection, Set
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -223,12 +223,17 @@ def grounds(workspace: Workspace, situation: Situation) -> Grounds:
     return Grounds(workspace.scripts.graph, situation.heads if situation.target else (), situation.applied)
 
 
-def conflicting_heads(workspace: Workspace, applied: frozenset[str], asked: str) -> tuple[str, ...]:
-    """Several heads where REV is ``head``, or that one label (or the unlabelled graph) would have after the plan."""
-    graph = workspace.scripts.graph
-    if asked == "head" and len(graph.heads()) > 1:
-        return graph.heads()
-    heads = [head for head in graph.heads_after(applied) if head in graph.revisions]
+def conflicting_heads(
+    workspace: Workspace, applied: Set[str], pending: Collection[str], asked: str
+) -> tuple[str, ...]:
+    """Several heads where REV is ``head``, or that one label (or the unlabelled graph) would have after the plan.
+    What was withdrawn will not be applied: it is blocked itself, and no other for its sake."""
+    graph, history = workspace.scripts.graph, workspace.history
+    out = {revision for revision in pending if history.record(revision).withdrawn()}
+    out -= graph.ancestors(set(pending) - out)
+    if asked == "head" and len(graph.heads(out)) > 1:
+        return graph.heads(out)
+    heads = [head for head in graph.heads_after((applied | set(pending)) - out) if head in graph.revisions]
     labels = {head: graph.labels(head) or ("",) for head in heads}
     counts = Counter(label for found in labels.values() for label in found)
     return tuple(head for head in heads if any(counts[label] > 1 for label in labels[head]))

@@ -58,7 +58,7 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
     pending = _pending(workspace, situation, to)
     if not workspace.scripts.confirm(pending):
         pending = _pending(workspace, situation, to)
-    conflict = conflicting_heads(workspace, situation.applied | frozenset(pending), to) if pending else ()
+    conflict = conflicting_heads(workspace, situation.applied, pending, to) if pending else ()
     manifests = {revision: workspace.scripts.manifest(revision) for revision in pending}
     if asks_git(situation.rules):
         situation.authors.read(manifests.values())

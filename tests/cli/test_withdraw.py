@@ -31,6 +31,28 @@ def test_withdraw_and_take_up_again(project: Project) -> None:
     assert project.json("ledger", "verify")["ok"] is True
 
 
+def test_a_branch_that_was_withdrawn_stands_in_nobodys_way(project: Project) -> None:
+    for revision, parent in (("aaaa", None), ("bbbb", "aaaa"), ("cccc", "aaaa"), ("dddd", "cccc")):
+        project.script(revision, parent)
+    project.flow("track", actor=ADA)
+
+    def blocked() -> dict[str, set[str]]:
+        steps = project.json("plan", "--env", "dev", actor=ADA, code=1)["steps"]
+        failed = {step["revision"]: {v["gate"] for v in step["gates"] if not v["passed"]} for step in steps}
+        return {revision: gates for revision, gates in failed.items() if gates}
+
+    assert blocked() == {revision: {"single-head"} for revision in ("aaaa", "bbbb", "cccc", "dddd")}
+    project.flow("withdraw", "dddd", "-m", "not needed", actor=ADA)
+    assert {gate for gates in blocked().values() for gate in gates} == {"single-head", "tracked"}  # cccc is a head now
+    project.flow("withdraw", "cccc", "-m", "not needed", actor=ADA)
+    found = blocked()
+    assert (set(found), found["cccc"]) == ({"cccc", "dddd"}, {"tracked"})
+    assert "tracked" in found["dddd"]
+    project.flow("apply", "--env", "dev", "--ready", actor=ADA)
+    applied = {row["revision"]: row["applied"]["dev"] for row in project.json("status")["migrations"]}
+    assert [revision for revision, where in applied.items() if where] == ["aaaa", "bbbb"]
+
+
 def test_a_signer_takes_back_their_own_approval(project: Project) -> None:
     project.script("aaaa")
     project.approved("aaaa")
