@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from migrate_flow.core.nearest import meant
 from migrate_flow.core.verdict import Verdict
 from migrate_flow.gates.gate import DOWN, UP, Gate, Scope
 
@@ -22,7 +23,8 @@ def judge(facts: Facts) -> Verdict:
         return Verdict("applier-allowed", False, "no signing key is known here", hint, who, checked=False)
     if facts.actor not in facts.policy.people:
         hint = f"migrate-flow people add {facts.actor} --role ROLE --key 'KEY'"
-        return Verdict("applier-allowed", False, f"{facts.actor} is not in the policy", hint, who)
+        said = f"{facts.actor} is not in the policy{meant(facts.actor, facts.policy.people)}"
+        return Verdict("applier-allowed", False, said, hint, who)
     if roles and not facts.policy.has_role(facts.actor, roles):
         reason = f"{facts.actor} is no {' or '.join(roles)}, which {name} asks for"
         return Verdict("applier-allowed", False, reason, _hint(who, name), who)

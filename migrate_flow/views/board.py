@@ -125,7 +125,8 @@ def _status_blocks(board: Board) -> list[Block]:
 
 
 def _nexts(rows: Sequence[Row]) -> list[str]:
-    """Of neighbours that are to be applied to one environment only the last: it takes those before it along."""
+    """What was interrupted comes first. Of neighbours that are to be applied to one environment only the last: it takes
+    those before it along."""
     found: list[str] = []
     before = ""
     for row in rows:
@@ -134,7 +135,7 @@ def _nexts(rows: Sequence[Row]) -> list[str]:
             found.pop()
         found += [row.next] if row.next else []
         before = environment
-    return found
+    return sorted(found, key=lambda command: not command.startswith("migrate-flow recover "))
 
 
 def _row(row: Row | Brief, environments: tuple[str, ...]) -> tuple[Cell, ...]:
