@@ -44,7 +44,7 @@ TOGETHER = (
     "tests/docs/test_site.py",
 )
 
-MEMORY, NEEDED = Path("/dev/shm"), 8 << 30  # a folder of our own is made in it
+MEMORY, NEEDED = Path("/dev/shm"), 4 << 30  # a folder of our own is made in it
 
 GITCONFIG = """\
 [user]

@@ -191,6 +191,7 @@ def test_it_asks_as_often_for_many_tables(pg_url: str) -> None:
         few, made = len(sent), range(60)
         for n in made:
             connection.exec_driver_sql(f"CREATE TABLE t{n} (id serial PRIMARY KEY, n int UNIQUE REFERENCES t{n})")
+        connection.commit()
         sent.clear()
         assert len(POSTGRESQL.snapshot(connection).column_order) == len(made)
         assert len(sent) == few <= STATEMENTS
