@@ -6,7 +6,7 @@ without recursion. ``down_revision`` makes a lineage; ``depends_on`` only says w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,11 @@ class RevisionGraph:
         """The revisions that name this one in down_revision or depends_on."""
         return tuple(self._children[id_])
 
-    def heads(self, without: Set[str] = frozenset()) -> tuple[str, ...]:
+    def heads(self, without: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Revisions that no other has as down_revision: what ``head`` means. without: as if these were not there."""
-        return tuple(sorted(id_ for id_, up in self._up.items() if without >= set(up) and id_ not in without))
+        return tuple(
+            sorted(id_ for id_, up in self._up.items() if not up or without.issuperset(up) if id_ not in without)
+        )
 
     def real_heads(self) -> tuple[str, ...]:
         """Heads that no other revision depends on either: what ``heads`` means, the version table's last rows."""

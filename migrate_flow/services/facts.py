@@ -223,14 +223,13 @@ def grounds(workspace: Workspace, situation: Situation) -> Grounds:
     return Grounds(workspace.scripts.graph, situation.heads if situation.target else (), situation.applied)
 
 
-def conflicting_heads(
-    workspace: Workspace, applied: Set[str], pending: Collection[str], asked: str
-) -> tuple[str, ...]:
+def conflicting_heads(workspace: Workspace, applied: Set[str], pending: Collection[str], asked: str) -> tuple[str, ...]:
     """Several heads where REV is ``head``, or that one label (or the unlabelled graph) would have after the plan.
     What was withdrawn will not be applied: it is blocked itself, and no other for its sake."""
     graph, history = workspace.scripts.graph, workspace.history
-    out = {revision for revision in pending if history.record(revision).withdrawn()}
-    out -= graph.ancestors(set(pending) - out)
+    out = frozenset(revision for revision in pending if history.record(revision).withdrawn())
+    if out:
+        out -= graph.ancestors(set(pending) - out)
     if asked == "head" and len(graph.heads(out)) > 1:
         return graph.heads(out)
     heads = [head for head in graph.heads_after((applied | set(pending)) - out) if head in graph.revisions]

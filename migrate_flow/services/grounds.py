@@ -16,7 +16,7 @@ class Grounds:
     The steps are asked for in the plan's order, parents first.
     """
 
-    def __init__(self, graph: RevisionGraph, heads: Iterable[str], applied: Set[str]) -> None:
+    def __init__(self, graph: RevisionGraph, heads: Iterable[str], applied: frozenset[str]) -> None:
         self._graph, self._applied = graph, applied
         self._below = graph.applied_from(head for head in heads if head in graph.revisions)
         self._lacked: dict[str, frozenset[str]] = {}
@@ -33,7 +33,8 @@ class Grounds:
     @cached_property
     def _whole(self) -> bool:
         """Whether all that lies below what is applied is applied."""
-        return self._graph.ancestors(self._applied) <= self._applied
+        graph, applied = self._graph, self._applied
+        return all(applied.issuperset(graph.parents(id_)) for id_ in applied if id_ in graph.revisions)
 
     def _lacking(self, revision: str, earlier: Set[str]) -> frozenset[str]:
         parents = self._graph.parents(revision)

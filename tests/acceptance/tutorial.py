@@ -113,6 +113,10 @@ def place(folder: Path, programs: Path) -> Place:
     return Place(project, make_home(folder / "home"), programs)
 
 
+# What `alembic init` copies, in the order in which the file system lists it.
+LISTED = re.compile(r"(?:Generating .*\n)+")
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """same: whether it is what the page says. text: what the page should say."""
@@ -143,6 +147,7 @@ class Walk:
         return ID.sub(lambda match: real.get(match[0], match[0]), text)
 
     def heard(self, step: Step, printed: str) -> Said:
+        printed = LISTED.sub(lambda match: "".join(sorted(match[0].splitlines(keepends=True))), printed)
         told = ID.sub(lambda match: self.pairs.get(match[0], match[0]), printed)
         fresh = [[each for each in ID.findall(text) if each not in known] for text, known in self._known(step, printed)]
         same = self._shape(told) == self._shape(step.printed)
