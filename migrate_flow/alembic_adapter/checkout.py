@@ -81,7 +81,7 @@ class Checkout:
         if self._cache is None or all(self._as_its_bytes(self.revisions[revision]) for revision in revisions):
             return True
         self._cache = None
-        for said in ("_whole", "_tree", "revisions", "graph", "order"):
+        for said in ("_whole", "_tree", "revisions", "graph", "order", "digests", "_outlines"):
             self.__dict__.pop(said, None)
         return False
 

@@ -79,12 +79,18 @@ def _unreadable(path: Path, error: BaseException) -> Surprise:
     return Surprise(line, f"it is no Python: {said}", f"python -m py_compile {shlex.quote(str(path))}", stops=True)
 
 
-def _version_tables(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
+def _version_tables(nodes: list[ast.AST]) -> list[tuple[str, int]]:
+    """Each with its line; none where the text of one does not tell."""
+    found = []
     for call in _calls(nodes, "configure"):
+        if isinstance(call.func, ast.Attribute) and _name(call.func.value) != "context":
+            continue  # of logging, or whatever else can be configured
         words = {word.arg: word.value for word in call.keywords}
         name = words.get("version_table", ast.Constant(DEFAULT_VERSION_TABLE))
-        if None not in words and isinstance(name, ast.Constant) and isinstance(name.value, str):
-            yield name.value, call.lineno
+        if None in words or not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            return []
+        found.append((name.value, call.lineno))
+    return found
 
 
 def _name(node: ast.AST) -> str:

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import typer
 
@@ -51,14 +51,40 @@ def emit(
             os.environ.setdefault("LESS", "FRX")  # colours as they are, and the text stays when it ends
             pydoc.pager(buffer.getvalue())
             return
+    out = _Out(sys.stdout)
     try:
-        render(document, name, Medium(sys.stdout, width(sys.stdout), wants_color(ctx, sys.stdout)))
-        sys.stdout.flush()
-    except OSError as error:
+        render(document, name, Medium(cast("TextIO", out), width(sys.stdout), wants_color(ctx, sys.stdout)))
+        out.flush()
+    except _Unwritten as unwritten:
         # Nobody reads, or nothing takes it any more. What was done is done, and the exit code still says so.
+        error = unwritten.error
         if not isinstance(error, BrokenPipeError):
             note(f"the output can't be written: {error.strerror}")
         _give_up(sys.stdout)
+
+
+class _Unwritten(Exception):
+    """What stdout did not take: no error of whoever makes what is written."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+class _Out:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise _Unwritten(error) from error
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _Unwritten(error) from error
 
 
 def _give_up(stream: TextIO) -> None:

@@ -57,7 +57,10 @@ def busy(what: str) -> Iterator[None]:
 
     def tell() -> None:
         while not ended.wait(QUIET_S):
-            _passing(f"{time.monotonic() - since:.0f} s  {what}")
+            from migrate_flow.signing.ssh_keygen import ASKING
+
+            if not ASKING.is_set():
+                _passing(f"{time.monotonic() - since:.0f} s  {what}")
 
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield

@@ -140,7 +140,8 @@ def _settled(connection: Connection) -> Iterator[int]:
 def _begin(connection: Connection) -> Callable[[], None]:
     """A transaction for reading, or where there is one a savepoint in it; gives what ends it."""
     driver = connection.connection.dbapi_connection
-    if getattr(driver, "autocommit", None) is False and not connection.in_transaction():
+    idle = getattr(getattr(driver, "info", None), "transaction_status", _IDLE) == _IDLE
+    if idle and getattr(driver, "autocommit", None) is False and not connection.in_transaction():
         connection.exec_driver_sql(f"SET TRANSACTION {_READING}")
         return connection.commit
     begin, end = f"SAVEPOINT {_SAVEPOINT}", [f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", f"RELEASE SAVEPOINT {_SAVEPOINT}"]

@@ -19,6 +19,7 @@ from migrate_flow.dialects import filelock
 
 PREFIX = "migrate_flow_"
 BUSY_TIMEOUT_MS = 10_000
+BRIEF_MS = 200  # who looks here has another way, which waits
 _IDENTITY = ("uuid", "project", "environment", "ledger", "version_table", "version_schema")
 _RECEIPT = (
     "attempt", "intent_hash", "revision", "direction", "manifest", "from_heads", "to_heads", "ledger", "ledger_seq",
@@ -49,14 +50,14 @@ def there(path: Path) -> bool:
     return path.exists() and bool(path.stat().st_size)
 
 
-def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+def connect(path: Path, mode: str = "rw", wait_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     # NOTE: mode=rw opens, but never makes, a file: looking at a target must not create one.
-    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=wait_ms / 1000)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Plain]:
-    with closing(connect(path)) as driver:
+    with closing(connect(path, wait_ms=BRIEF_MS)) as driver:
         yield Plain(driver)
 
 

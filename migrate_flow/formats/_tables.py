@@ -124,7 +124,8 @@ def _group(
             continue
         ends = breaks(cell.text, room)
         parts = [cell.text[a:b] for a, b in zip([0, *ends], [*ends, len(cell.text)], strict=True)]
-        line += _fitted(Cell(parts[0].rstrip(), cell.tone), min(room, widths[number]))
+        first = parts[0].rstrip()  # a word that is too long stays whole: it may be there to be copied
+        line += [(first, cell.tone), (" " * (max(0, min(room, widths[number]) - columns(first)) + GAP), Tone.PLAIN)]
         below = [[(" " * used + part, cell.tone)] for part in parts[1:]]
     yield line
     yield from below

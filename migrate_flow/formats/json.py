@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from migrate_flow.formats import Medium
 
 
+IN_MEMORY = 8 << 20  # bytes; a longer one takes a file
+
+
 def render(document: Document, medium: Medium) -> None:
     """ASCII with escapes, so that no locale can change it. All or nothing, also where it is made part by part."""
     parts = document.parts
@@ -22,7 +25,7 @@ def render(document: Document, medium: Medium) -> None:
     import shutil
     import tempfile
 
-    with tempfile.TemporaryFile("w+", encoding="ascii") as whole:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, "w+", encoding="ascii") as whole:
         for number, (name, value) in enumerate(parts.items()):
             whole.write(f"{',' if number else '{'}\n  {json.dumps(name)}: ")
             whole.writelines(_members(value) if isinstance(value, Members) else [_indented(value, 2)])

@@ -1,6 +1,6 @@
 """After the plan the target has one head for each label, so that the next `head` is not ambiguous.
 
-A branch that was withdrawn does not count: nobody will apply it.
+A branch that was withdrawn does not count: `head` leaves it out.
 Clears it: `migrate-flow new --merge REV REV -m MESSAGE`, or naming the revision instead of `head`.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,7 +42,9 @@ class SqliteScratch:
         """From now on no connection that this process makes to it waits for the disk: it need not outlive a crash."""
 
         def begun(connection: Any, _record: object) -> None:
-            with suppress(Exception):  # whatever driver env.py has: without this it is slower, and no more
+            if not isinstance(connection, sqlite3.Connection):  # of another database, or an asynchronous driver
+                return
+            with suppress(sqlite3.Error, OSError):  # without this it is slower, and no more
                 (_number, _name, file), *_others = connection.execute("PRAGMA database_list")
                 if file and self._file.samefile(file):
                     connection.execute("PRAGMA synchronous = OFF")

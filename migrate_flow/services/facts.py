@@ -223,16 +223,22 @@ def grounds(workspace: Workspace, situation: Situation) -> Grounds:
     return Grounds(workspace.scripts.graph, situation.heads if situation.target else (), situation.applied)
 
 
-def conflicting_heads(workspace: Workspace, applied: Set[str], pending: Collection[str], asked: str) -> tuple[str, ...]:
-    """Several heads where REV is ``head``, or that one label (or the unlabelled graph) would have after the plan.
-    What was withdrawn will not be applied: it is blocked itself, and no other for its sake."""
+def heads_meant(workspace: Workspace, applied: Set[str]) -> tuple[str, ...]:
+    """By ``head``: of several branches those that were not withdrawn, if there are any."""
     graph, history = workspace.scripts.graph, workspace.history
-    out = frozenset(revision for revision in pending if history.record(revision).withdrawn())
-    if out:
-        out -= graph.ancestors(set(pending) - out)
-    if asked == "head" and len(graph.heads(out)) > 1:
-        return graph.heads(out)
-    heads = [head for head in graph.heads_after((applied | set(pending)) - out) if head in graph.revisions]
+    if len(graph.heads()) < 2:
+        return graph.heads()
+    out = {rev for rev in graph.revisions if rev not in applied and history.record(rev).withdrawn()}
+    out -= graph.ancestors(graph.revisions.keys() - out)
+    return graph.heads(frozenset(out)) or graph.heads()
+
+
+def conflicting_heads(workspace: Workspace, applied: Set[str], pending: Collection[str], asked: str) -> tuple[str, ...]:
+    """Several heads where REV is ``head``, or that one label (or the unlabelled graph) would have after the plan."""
+    graph = workspace.scripts.graph
+    if asked == "head" and len(meant := heads_meant(workspace, applied)) > 1:
+        return meant
+    heads = [head for head in graph.heads_after(applied | set(pending)) if head in graph.revisions]
     labels = {head: graph.labels(head) or ("",) for head in heads}
     counts = Counter(label for found in labels.values() for label in found)
     return tuple(head for head in heads if any(counts[label] > 1 for label in labels[head]))

@@ -15,7 +15,7 @@ from migrate_flow.services.changes import Changes, other_surroundings
 from migrate_flow.services.content import risks_of
 from migrate_flow.services.contributors import unknown_notices
 from migrate_flow.services.evidence import rehearsal_of
-from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, grounds, look
+from migrate_flow.services.facts import Situation, asks_git, collect, conflicting_heads, grounds, heads_meant, look
 
 if TYPE_CHECKING:
     from migrate_flow.core.facts import Facts
@@ -93,7 +93,7 @@ def plan_upgrade(workspace: Workspace, situation: Situation, to: str) -> Plan:
 
 def _pending(workspace: Workspace, situation: Situation, to: str) -> tuple[str, ...]:
     graph = workspace.scripts.graph
-    wanted = graph.heads() if to == "head" else graph.resolve(to)
+    wanted = heads_meant(workspace, situation.applied) if to == "head" else graph.resolve(to)
     _require_sound(workspace)
     return graph.pending(situation.applied, wanted)
 

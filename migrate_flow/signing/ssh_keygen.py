@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from migrate_flow.signing.agent import Agent
     from migrate_flow.signing.local_key import LocalKey
 
+ASKING = threading.Event()  # ssh-keygen may be asking at the terminal: nobody else writes there meanwhile
 LIMIT_SECONDS = 60.0  # a security key waits for a finger, a passphrase for its owner
 
 _PROGRAM = "ssh-keygen"
@@ -114,6 +116,7 @@ def _run(words: list[str], message: bytes, environ: Mapping[str, str], key: Loca
         start_new_session=not asks,
     )
     with process:
+        ASKING.set()
         try:
             out, err = process.communicate(message, LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -123,6 +126,7 @@ def _run(words: list[str], message: bytes, environ: Mapping[str, str], key: Loca
                 where=key.where,
             ) from None
         finally:
+            ASKING.clear()
             _end(process)
     if process.returncode:
         raise IdentityError(

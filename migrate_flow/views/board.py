@@ -125,16 +125,15 @@ def _status_blocks(board: Board) -> list[Block]:
 
 
 def _nexts(rows: Sequence[Row]) -> list[str]:
-    """What was interrupted comes first. Of neighbours that are to be applied to one environment only the last: it takes
-    those before it along."""
-    found: list[str] = []
-    before = ""
+    """What was interrupted comes first. Of what is to be applied to one environment only what no other takes along."""
+    found: dict[str, None] = {}
     for row in rows:
-        environment = row.next.partition(" --env ")[2]
-        if environment and environment == before:
-            found.pop()
-        found += [row.next] if row.next else []
-        before = environment
+        verb, _, environment = row.next.partition(" --env ")
+        applies = verb.startswith("migrate-flow apply ")
+        for parent in row.down_revision if applies else ():
+            found.pop(f"migrate-flow apply {parent} --env {environment}", None)
+        if row.next:
+            found[row.next] = None
     return sorted(found, key=lambda command: not command.startswith("migrate-flow recover "))
 
 
