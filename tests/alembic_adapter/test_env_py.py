@@ -112,3 +112,11 @@ def test_what_can_not_be_read_is_no_surprise(tmp_path: Path) -> None:
 def test_the_version_table_where_the_text_tells(tmp_path: Path, words: str, tables: list[str]) -> None:
     found = read(tmp_path, ONLINE.replace("connection=connection", words))
     assert [name for name, _line in found.version_tables] == tables
+
+
+def test_others_configure_too(tmp_path: Path) -> None:
+    own = ONLINE.replace("connection=connection", "connection=connection, version_table=NAME")
+    two = f"logging_setup.configure(level=1)\n{own}"
+    assert read(tmp_path, two).version_tables == ()
+    both = ONLINE + ONLINE.replace("connection=connection", "connection=connection, **options")
+    assert read(tmp_path, both).version_tables == ()

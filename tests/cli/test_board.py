@@ -195,3 +195,12 @@ class _sent:
 
     def __exit__(self, *_error: object) -> None:
         self._context.__exit__(None, None, None)
+
+
+def test_of_two_branches_both_are_to_be_applied(project: Project) -> None:
+    for revision, parent in (("aaaa", None), ("bbbb", "aaaa"), ("cccc", "bbbb"), ("dddd", "aaaa")):
+        project.script(revision, parent)
+        project.approved(revision)
+    out = project.flow("status").out
+    commands = [line.strip() for line in out.splitlines() if line.startswith("  migrate-flow apply")]
+    assert commands == ["migrate-flow apply cccc --env dev", "migrate-flow apply dddd --env dev"]

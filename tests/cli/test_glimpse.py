@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,20 @@ def test_a_look_makes_no_file(file: Path) -> None:
     glance, _whole = _both()
     assert glance.observe().absent
     assert not file.exists()
+
+
+def test_a_locked_file_is_not_waited_for_twice(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    glance, _whole = _both()
+    waits: list[float] = []
+    plain = sqlite3.connect
+
+    def impatient(*words: Any, timeout: float, **more: Any) -> sqlite3.Connection:
+        waits.append(timeout)
+        return plain(*words, timeout=0, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", impatient)
+    with closing(plain(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert "locked" in glance.observe().problem
+    assert len(waits) == 2
+    assert waits[0] < 1 < waits[1]

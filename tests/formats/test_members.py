@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrate_flow.cli.output import emit
 from migrate_flow.core.document import Cell, Document, Line, Members, Table
 from migrate_flow.formats import Medium, render
 
@@ -52,3 +54,21 @@ def test_nothing_is_written_of_what_ends_with_an_error() -> None:
     with pytest.raises(ValueError, match="broken"):
         render(Document("log", {"members": Members(members)}), "json", Medium(stream))
     assert stream.getvalue() == ""
+
+
+def test_without_a_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    made = Document("status", {"members": Members(lambda: iter(range(9)))})
+    assert json.loads(_written(made, "json"))["members"] == list(range(9))
+    assert made.parts != made.values
+
+
+def test_an_error_of_who_makes_it_is_not_taken_for_one_of_who_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    def members() -> Iterator[Any]:
+        yield from ()
+        raise OSError("the disk is gone")
+
+    for name in ("json", "table"):
+        with pytest.raises(OSError, match="the disk is gone"):
+            emit(cast("Any", None), Document("log", {"m": Members(members)}, Members(members)), name)
+    assert capsys.readouterr().out == ""

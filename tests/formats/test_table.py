@@ -184,3 +184,10 @@ def test_code_can_be_read_on_light_and_on_dark(language: str) -> None:
     used = re.findall(r"\x1b\[([0-9;]*)m", text(Code(code, language), *tones, width=80, color=True))
     assert used
     assert not {"30", "33", "34", "37", "90", "93", "94", "97"} & {part for one in used for part in one.split(";")}
+
+
+def test_a_first_word_that_is_too_long_is_not_lost() -> None:
+    rows = ((Cell("sha256:" + "a" * 64), Cell("https://tracker.example.com/" + "x" * 60 + " hello")),)
+    shown = text(Table(("DIGEST", "DETAIL"), rows, flexible=1), width=40)
+    assert "x" * 60 in shown
+    assert "hello" in shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,3 +127,19 @@ def test_without_a_cache_it_works_all_the_same(scratch: SqliteScratch, cache: Pa
     scratch.store(ONE)
     assert scratch.fetch([ONE]) == -1
     assert tables(scratch) == ["a"]
+
+
+def test_a_connection_to_another_database_is_left_alone(scratch: SqliteScratch, pg_url: str) -> None:
+    """Of the process that rehearses: env.py may connect to PostgreSQL too."""
+    code = f"""
+from pathlib import Path
+from sqlalchemy import create_engine
+from migrate_flow.rehearsal.scratch_sqlite import SqliteScratch
+scratch = SqliteScratch(Path({str(scratch.url.database)!r}).parent)
+scratch.never_sync()
+with create_engine({pg_url!r}).connect() as other, create_engine(scratch.url).connect() as own:
+    print(other.exec_driver_sql("SELECT 1").scalar(), own.exec_driver_sql("PRAGMA synchronous").scalar())
+"""
+    tables(scratch, "t")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "1 0\n", done.stderr
