@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,6 @@ from migrate_flow.errors import MigrateFlowError, Refused, TargetError, Unsettle
 
 if TYPE_CHECKING:
     from migrate_flow.services.progress import Progress as Event
-    from migrate_flow.services.run import Report
     from migrate_flow.services.workspace import Workspace
 
 _LOG = logging.getLogger("migrate_flow")
@@ -172,13 +171,14 @@ class Project:
         Raises BusyError, IdentityError, UsageError, LedgerError, TargetError, UnsettledError in any case.
         """
         from migrate_flow.services.apply import Request, apply
+        from migrate_flow.services.progress import run
         from migrate_flow.views import applying
 
         request = Request(environment, to, expected=plan, confirmed=confirm == environment)
         with _redacted():
             space = self._workspace()
             try:
-                report = _ran(apply(space, request), progress)
+                report = run(apply(space, request), lambda event: _tell(event, progress))
             finally:
                 for line in space.tell():
                     _LOG.warning("%s", redact(line))
@@ -221,22 +221,6 @@ def _redacted() -> Iterator[None]:
         error.message, error.hint, error.where = (redact(text) for text in (error.message, error.hint, error.where))
         error.args = (error.message,)
         raise
-
-
-def _ran(events: Generator[Event, None, Report], listener: Callable[[Progress], object] | None) -> Report:
-    """Runs the act to its end. What interrupts the listener is thrown into the act, which records it."""
-    try:
-        event = next(events)
-        while True:
-            try:
-                _tell(event, listener)
-            except BaseException as error:
-                event = events.throw(error)
-            else:
-                event = next(events)
-    except StopIteration as end:
-        report: Report = end.value
-        return report
 
 
 def _tell(event: Event, listener: Callable[[Progress], object] | None) -> None:

@@ -118,10 +118,10 @@ class Checkout:
 
     @cached_property
     def revisions(self) -> Mapping[str, Revision]:
-        if self._whole is None:
+        cache, whole = self._cache, self._whole
+        if cache is None or whole is None:
             return self._tree.revisions
-        cache, paths = self._cache, {id_: file[0] for id_, file in zip(self._whole.ids, self._files, strict=True)}
-        assert cache is not None  # noqa: S101
+        paths = {id_: file[0] for id_, file in zip(whole.ids, self._files, strict=True)}
         return Drawers(lambda: paths, lambda _id, path: cache.revision(path))
 
     @property

@@ -120,7 +120,7 @@ def workspace(
         tell=told.run,
     )
     if not only_shows:  # what is wrong with a key or the ledger is told before anything is begun
-        wired.actor  # noqa: B018
+        _ = wired.actor
     return wired
 
 

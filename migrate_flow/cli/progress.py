@@ -6,13 +6,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from migrate_flow.cli.output import note, width
 from migrate_flow.core.redaction import redact
 from migrate_flow.core.text import safe, shortened
+from migrate_flow.services.progress import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,49 +31,56 @@ _LONGEST = 48
 def drain(events: Generator[Progress, None, R]) -> R:
     """Runs the act to its end and returns its report. What interrupts the drawing is thrown into the act."""
     with ExitStack() as drawing:
-        try:
-            event = next(events)
-            while True:
-                try:
-                    drawing.close()
-                    _draw(event)
-                    if event.what == "started":
-                        drawing.enter_context(_alive(event))
-                except BaseException as error:
-                    event = events.throw(error)
-                else:
-                    event = next(events)
-        except StopIteration as end:
-            _passing("")
-            report: R = end.value
-            return report
+
+        def tell(event: Progress) -> None:
+            drawing.close()
+            _draw(event)
+            if event.what == "started":
+                drawing.enter_context(_alive(event))
+
+        report = run(events, tell)
+        _passing("")
+        return report
 
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """For an act that tells nothing of itself: on a terminal, one line that says how long it takes already, gone in the
     end."""
-    ended = threading.Event()
     since = time.monotonic()
 
     def tell() -> None:
-        while not ended.wait(QUIET_S):
-            from migrate_flow.signing.ssh_keygen import ASKING
+        from migrate_flow.signing.ssh_keygen import ASKING
 
-            if not ASKING.is_set():
-                _passing(f"{time.monotonic() - since:.0f} s  {what}")
+        if not ASKING.is_set():
+            _passing(f"{time.monotonic() - since:.0f} s  {what}")
 
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield
         return
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    try:
+        with _every(QUIET_S, tell):
+            yield
+    finally:
+        _passing("")
+
+
+@contextmanager
+def _every(seconds: float, tell: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile, from a thread that ends with it."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            tell()
+
+    teller = threading.Thread(target=repeat, name="progress", daemon=True)
     teller.start()
     try:
         yield
     finally:
         ended.set()
         teller.join()
-        _passing("")
 
 
 def _draw(event: Progress) -> None:
@@ -134,21 +142,8 @@ def _redrawn(running: Running) -> Iterator[None]:
             live.stop()
 
 
-@contextmanager
-def _repeated(running: Running, revision: str) -> Iterator[None]:
-    ended = threading.Event()
-
-    def repeat() -> None:
-        while not ended.wait(PLAIN_EVERY_S):
-            note(f"{revision}  {_doing(running)}")
-
-    teller = threading.Thread(target=repeat, name="progress", daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        teller.join()
+def _repeated(running: Running, revision: str) -> AbstractContextManager[None]:
+    return _every(PLAIN_EVERY_S, lambda: note(f"{revision}  {_doing(running)}"))
 
 
 def _doing(running: Running) -> str:

@@ -54,7 +54,12 @@ DIAMONDS = [
 def test_a_long_history_is_gone_through_once(made: list[Revision]) -> None:
     """Of neighbours only what one of them does not stand on is asked for."""
     graph, asked = RevisionGraph(made), Counter[str]()
-    walk = Ancestry(graph, lambda one: asked.update([one]) or f"does {one}")  # type: ignore[func-returns-value]
+
+    def behaviour(revision: str) -> str:
+        asked[revision] += 1
+        return f"does {revision}"
+
+    walk = Ancestry(graph, behaviour)
     for revision in graph.order():
         walk.digest(revision)
     assert max(asked.values()) <= 2
