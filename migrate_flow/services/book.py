@@ -16,8 +16,7 @@ from migrate_flow.core.lifecycle import fold
 from migrate_flow.core.policy import RECOVERY
 from migrate_flow.core.policy_entries import GOVERNING
 from migrate_flow.errors import IdentityError, LedgerError, MigrateFlowError, Refused, UsageError
-from migrate_flow.services.settled_rows import Settled as Settled
-from migrate_flow.services.settled_rows import SettledRows
+from migrate_flow.services.settled_rows import Settled, SettledRows
 
 if TYPE_CHECKING:
     from migrate_flow.core.chain import SeenHead

@@ -15,9 +15,9 @@ from migrate_flow.core.chain import EMPTY, Head
 from migrate_flow.core.entry import Entry, Kind
 from migrate_flow.core.history import History
 from migrate_flow.core.lifecycle import add, fold
-from migrate_flow.services.book import Book, Settled, uncollected
+from migrate_flow.services.book import Book, uncollected
 from migrate_flow.services.marks import Mark, MarkedLedger, Rewritten
-from migrate_flow.services.settled_rows import SettledRows
+from migrate_flow.services.settled_rows import Settled, SettledRows
 
 if TYPE_CHECKING:
     from migrate_flow.services.ports import Clock, Heads, Verifier

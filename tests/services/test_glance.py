@@ -20,7 +20,7 @@ from migrate_flow.core.entry import Draft, Entry, Kind
 from migrate_flow.errors import LedgerError
 from migrate_flow.ledger import parts, read_model, sqlite
 from migrate_flow.ledger.store import LedgerStore, create_store, locate
-from migrate_flow.services.book import Settled
+from migrate_flow.services.settled_rows import Settled
 from tests.support.builders import (
     ADA,
     BOB,
