@@ -185,7 +185,7 @@ class ScriptCache:
 
     def sha256(self, path: str) -> str:
         """Of a script whose header was found or learned; empty where that is not known."""
-        row = self._scripts.rows.get(path) if path in self._scripts.seen else None
+        row = self._row(path)
         return str(row[1]) if row is not None else ""
 
     def reading(self, path: str) -> Reading | None:
@@ -239,9 +239,19 @@ class ScriptCache:
         if self._file is None or (lines is self._lines and modules is self._modules.stored and head == self._head):
             return
         body = b"\n".join([orjson.dumps(head), *lines])
-        if body != self._written:
+        digest = hashlib.sha256(body).digest()
+        if digest != self._written:
             cache_folder.write(self._file, body, most=PROJECTS)
-            self._written = body
+            self._written = digest
+        if summed_up and not self._places:
+            self._settle(head, lines, [*scripts])
+
+    def _settle(self, head: dict[str, Any], lines: list[bytes], paths: list[str]) -> None:
+        """Of thousands of scripts the rows take more memory than all the rest: from here on each is decoded when it is
+        asked for, as by whoever finds them next time."""
+        self._head, self._lines = head, lines
+        self._places = {path: number for number, path in enumerate(paths)}
+        del self._scripts
 
 
 def _revision(row: list[Any], path: str) -> Revision:

@@ -21,6 +21,7 @@ _TEXT = (
 )  # fmt: skip
 _NUMBERS = ("of", "number", "since")
 _TEXTS = ("down_revision", "depends_on", "branch_labels", "heads", "from_heads", "contributors", "gone", "left")
+OF_TEXT = frozenset({*_TEXT, *_TEXTS, "modules", "environment_digests"})  # where they are well formed: of text alone
 _MAPPINGS = (
     "document", "modules", "sql", "environment_digests", "operator", "statements", "version_table", "receipt",
     "git", "succeeds", "lint", "schema",

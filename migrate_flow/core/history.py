@@ -307,6 +307,7 @@ class History:
     places: dict[str, str] = field(default_factory=dict)  # target -> environment
     files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
+    repeated: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by name: what was said last
     hashes: Hashes = field(default_factory=Hashes, repr=False)
     nonces: MutableSet[str] | Nonces = field(default_factory=set, repr=False)
 

@@ -18,7 +18,7 @@ from typing import Any
 from migrate_flow.core import policy_entries, schema_entries, target_entries
 from migrate_flow.core.chain import Head
 from migrate_flow.core.entry import Entry, Kind, Subject, parse_time
-from migrate_flow.core.fields import malformed, not_of_its_files
+from migrate_flow.core.fields import OF_TEXT, malformed, not_of_its_files
 from migrate_flow.core.history import Attestation, History, Proposal, Succession
 from migrate_flow.core.policy import POLICY_ADMIN, RECOVERY, Policy, unsound
 from migrate_flow.core.policy_entries import GOVERNING, enact
@@ -55,7 +55,7 @@ def add(history: History, entry: Entry, key_of: KeyOf) -> None:
     if history.lean:
         said.fields = _lasting(said.fields) if said.kind in _ATTESTING and not said.flaw else _NOTHING
     else:
-        said.fields = _unframed(said)
+        said.fields = _unframed(said, history.repeated)
 
 
 def _lasting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,12 +65,22 @@ def _lasting(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return _shared(fields.get("verdict"), fields.get("role"))
 
 
-def _unframed(said: Attestation) -> Mapping[str, Any]:
-    """What only this kind of entry says: what each says of its own place was judged, and takes half of the memory."""
+def _unframed(said: Attestation, repeated: dict[str, Any]) -> Mapping[str, Any]:
+    """What only this kind of entry says: what each says of its own place was judged, and takes half of the memory.
+    repeated: by name, what the entry before said of its revision, which is kept once if this one says it again."""
     fields = {name: value for name, value in said.fields.items() if name not in _FRAME}
-    for name, one in (("revision", said.revision), ("manifest", said.manifest)):  # each is named again and again
-        if fields.get(name) == one:
-            fields[name] = one
+    for name, value in fields.items():
+        if name == "revision" or name == "manifest":
+            known = getattr(said, name)
+        elif said.revision and not said.flaw:
+            known = repeated.setdefault(name, value)
+        else:
+            continue
+        # NOTE: for Python 1 is True.
+        if known is not value and known == value and (name in OF_TEXT or repr(known) == repr(value)):
+            fields[name] = known
+        else:
+            repeated[name] = value
     return fields
 
 

@@ -16,6 +16,11 @@ def place_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: fields[name] for name in _ASKED if name in fields}
 
 
+def place_adopted(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same of what an adoption says of a revision, and its files."""
+    return {**place_of(item), "files": item["files"]}
+
+
 class Place(Mapping[str, Any]):
     """Read from the ledger only if somebody asks. fetch: the entry at a position. stored: that of the intent, or of the
     adoption. Raises what fetch raises."""
@@ -29,7 +34,8 @@ class Place(Mapping[str, Any]):
         if entry.kind != Kind.TARGET_ADOPTED:
             return place_of(entry.predicate)
         found: list[dict[str, Any]] = entry.predicate["revisions"]
-        return next(item for item in reversed(found) if item["revision"] == self._revision)
+        item = next(item for item in reversed(found) if item["revision"] == self._revision)
+        return place_adopted(item)
 
     def __getitem__(self, key: str) -> Any:
         return self._fields[key]

@@ -64,12 +64,10 @@ class Transaction(ABC):
     def rows_after(self, after: int) -> Iterator[Row]:
         return map(_plain, self.raw_rows(after))
 
-    def rows_at(self, seqs: Sequence[int]) -> Iterator[Row]:
-        for start in range(0, len(seqs), BATCH):
-            batch = seqs[start : start + BATCH]
-            marks = ", ".join([self.mark] * len(batch))
-            for row in self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", batch):
-                yield _plain(row)
+    def rows_at(self, seqs: Sequence[int]) -> list[Row]:
+        """Not many at a time: each position is a value of the statement."""
+        marks = ", ".join([self.mark] * len(seqs))
+        return list(map(_plain, self.rows(f"SELECT {COLUMNS} FROM entry WHERE seq IN ({marks}) ORDER BY seq", seqs)))
 
     def seqs_where(self, equal: Mapping[str, str], kind: str, last: int) -> list[int]:
         """Of those with these values in these columns and a kind that begins so, in order; the last so many, 0 for

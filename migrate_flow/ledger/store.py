@@ -20,7 +20,7 @@ from migrate_flow.core.chain import EMPTY
 from migrate_flow.core.entry import Entry, project
 from migrate_flow.errors import ConfigError, LedgerError, UsageError
 from migrate_flow.ledger import schema
-from migrate_flow.ledger.rows import Row, Transaction, broken, checked, digests, frame, signed
+from migrate_flow.ledger.rows import BATCH, Row, Transaction, broken, checked, digests, frame, signed
 from migrate_flow.services.marks import Mark, Rewritten
 
 if TYPE_CHECKING:
@@ -131,13 +131,24 @@ class LedgerStore(ABC):
 
     def at(self, seqs: Sequence[int]) -> list[Entry]:
         """The entries at these positions, in order, each checked against its own hash and statement."""
-        with self.read() as transaction:
-            return [checked(row, row[0], row[1], self._where) for row in transaction.rows_at(seqs)]
+        return list(self.each(seqs))
 
-    def signed(self, seqs: Sequence[int]) -> list[Signed]:
-        """As `at`, without reading what the statements say: one that adopts thousands of revisions takes its time."""
-        with self.read() as transaction:
-            return [signed(row, self._where) for row in transaction.rows_at(seqs)]
+    def each(self, seqs: Sequence[int]) -> Iterator[Entry]:
+        """As `at`, one after the other: what one says that adopts thousands of revisions takes 10 MB."""
+        return (checked(row, row[0], row[1], self._where) for row in self._rows(seqs))
+
+    def signed(self, seqs: Sequence[int]) -> Iterator[Signed]:
+        """As `each`, without reading what the statements say."""
+        return (signed(row, self._where) for row in self._rows(seqs))
+
+    def _rows(self, seqs: Sequence[int]) -> Iterator[Row]:
+        """A few at a time, with no transaction open in between, and none kept that was given."""
+        for start in range(0, len(seqs), BATCH):
+            with self.read() as transaction:
+                rows = transaction.rows_at(seqs[start : start + BATCH])
+            rows.reverse()
+            while rows:
+                yield rows.pop()
 
     def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[int]:
         """Positions of entries with these values in these columns and a kind that begins so, in order, as the columns

@@ -180,13 +180,12 @@ class Book:
         """The entries at these positions, in order."""
         return self.ledger.at(sorted(set(seqs)))
 
-    def as_read(self, entries: Iterable[Entry]) -> list[Entry]:
+    def as_read(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """The same. Raises LedgerError where one is not what the history was made from."""
-        found = list(entries)
-        for entry in found:
+        for entry in entries:
             if entry.hash != self.history.hashes.get(entry.seq):
                 raise self._another(entry.seq)
-        return found
+            yield entry
 
     def _another(self, seq: int) -> LedgerError:
         return LedgerError(
@@ -199,9 +198,8 @@ class Book:
         """What is wrong with the signatures at these positions, in sentences. Each is verified once a process: an
         entry's bytes can't change under its place in the chain."""
         todo = [seq for seq in sorted(set(seqs)) if seq not in self._verified]
-        found = self.ledger.signed(todo) if todo else []
         self._verified |= {seq: f"entry {seq}: it is not there any more" for seq in todo}
-        for entry in found:
+        for entry in self.ledger.signed(todo):
             try:
                 self._verifier.verify(entry.statement, entry.signature)
                 problem = (

@@ -131,10 +131,10 @@ class Glance(Book):
         self._saved = kept.mark
 
     def _entry(self, seq: int) -> Entry:
-        found = self.as_read(self.ledger.at([seq]))
-        if not found:
+        found = next(self.as_read(self.ledger.at([seq])), None)
+        if found is None:
             raise self._another(seq)
-        return found[0]
+        return found
 
     def _afresh(self, head: Head) -> History:
         return fold(takewhile(lambda entry: entry.seq <= head.seq, self.ledger.entries()), self._verifier.key_of)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from migrate_flow.services.workspace import Workspace
 
 
-AT_ONCE = 500
-
-
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Empty means any. last: the newest so many, 0 for all."""
@@ -30,7 +27,7 @@ class Filter:
 
 
 class Found:
-    """Entries, read from the ledger a few at a time whenever somebody goes through them: there may be a million."""
+    """Entries, read from the ledger whenever somebody goes through them: there may be a million."""
 
     def __init__(self, book: Book, seqs: Sequence[int]) -> None:
         self._book, self._seqs = book, seqs
@@ -40,8 +37,7 @@ class Found:
 
     def __iter__(self) -> Iterator[Entry]:
         """Raises LedgerError where one is not what the history was made from."""
-        for start in range(0, len(self._seqs), AT_ONCE):
-            yield from self._book.as_read(self._book.ledger.at(self._seqs[start : start + AT_ONCE]))
+        return self._book.as_read(self._book.ledger.each(self._seqs))
 
 
 def log(workspace: Workspace, wanted: Filter) -> Found:

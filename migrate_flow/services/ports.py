@@ -33,7 +33,9 @@ class Ledger(Protocol):
 
     def at(self, seqs: Sequence[int]) -> list[Entry]: ...
 
-    def signed(self, seqs: Sequence[int]) -> list[Signed]:
+    def each(self, seqs: Sequence[int]) -> Iterator[Entry]: ...
+
+    def signed(self, seqs: Sequence[int]) -> Iterator[Signed]:
         """What was signed at these positions, in order, each checked against its own hash alone."""
 
     def where(self, equal: Mapping[str, str], kind: str = "", last: int = 0) -> list[int]: ...
