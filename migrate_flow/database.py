@@ -114,13 +114,14 @@ class DatabaseTarget:
             trace = probed(self._dialect, connection, tables.read_trace(connection, attempt))
             return tables.read_receipt(connection, attempt), trace
 
-        return self._look(ask)
+        return self._look(ask, tables=False)
 
     def with_receipts(self) -> Remains:
         return self._look(lambda connection: (None, Trace(), self._dialect.tables.upgrades(connection)))
 
-    def _look(self, more: Callable[[Connection], tuple[Any, ...]]) -> Remains:
-        """One connection for all that is asked at a time: what it shows belongs together."""
+    def _look(self, more: Callable[[Connection], tuple[Any, ...]], *, tables: bool = True) -> Remains:
+        """One connection for all that is asked at a time: what it shows belongs together. tables: those of others too,
+        which nobody asks for behind a step."""
         try:
             url = self.url()
             if not speaks(url.get_backend_name(), self.dialect):
@@ -128,24 +129,24 @@ class DatabaseTarget:
             engine = self._engine()
             if engine is None:
                 return Remains(Observation(dialect=self.dialect, server="no database yet", absent=True))
-            return self.kept.again(lambda: self._remains(engine, more))
+            return self.kept.again(lambda: self._remains(engine, more, tables=tables))
         except SQLAlchemyError as error:
             problem = f"{self.environment} can't be reached: {first_line(error)}"
             return Remains(Observation(dialect=self.dialect, problem=problem))
         except MigrateFlowError as error:
             return Remains(Observation(dialect=self.dialect, problem=error.message))
 
-    def _remains(self, engine: Engine, more: Callable[[Connection], tuple[Any, ...]]) -> Remains:
-        with self.kept.connected(engine, "look") as connection:
-            return Remains(self._observed(connection), *more(connection))
+    def _remains(self, engine: Engine, more: Callable[[Connection], tuple[Any, ...]], *, tables: bool) -> Remains:
+        with self.kept.connected(engine, "look", [self._dialect.only_look]) as connection:
+            return Remains(self._observed(connection, others=tables), *more(connection))
 
-    def _observed(self, connection: Connection) -> Observation:
+    def _observed(self, connection: Connection, *, others: bool) -> Observation:
         tables = self._dialect.tables
         identity = tables.read_identity(connection)
         return Observation(
             dialect=self._dialect.observed_name(connection),
             server=self._dialect.server(connection),
-            tables=self._dialect.foreign_tables(connection),
+            tables=self._dialect.foreign_tables(connection) if others else (),
             identity=identity,
             heads=tables.read_heads(connection, identity) if identity else None,
             receipt=tables.newest_receipt(connection, identity.ledger) if identity else None,
@@ -221,8 +222,8 @@ class DatabaseTarget:
             if engine is None:
                 yield None
                 return
-            with self.kept.connected(engine, "schema") as connection:
-                self._dialect.be_brief(connection)
+            settle_in = [self._dialect.only_look, self._dialect.be_brief]
+            with self.kept.connected(engine, "schema", settle_in) as connection:
                 yield connection
 
     def guard(self, after: int = 0) -> SeenGuard:
@@ -307,7 +308,8 @@ class DatabaseTarget:
 
     def _supervisor(self, stack: ExitStack, attempt: str) -> Supervisor:
         with ExitStack() as own:
-            connection = own.enter_context(self.kept.connected(self._making_engine(), "supervisor"))
+            kept = self.kept.connected(self._making_engine(), "supervisor", [self._dialect.watch])
+            connection = own.enter_context(kept)
             supervisor = Supervisor.on(connection, self._dialect, attempt)
             stack.push(own.pop_all())
             return supervisor

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from migrate_flow.alembic_adapter.sealed import SealedDirectory, only_sealed
 from migrate_flow.alembic_adapter.statements import Statements
@@ -46,15 +47,15 @@ class StepRun:
         """Everything before the script: the body of Alembic's run."""
         step, dialect = self._step, self._dialect
         connection = online(context)
-        if dialect.tables.read_identity(connection) != step.identity or not dialect.holds(connection, self._frame.held):
+        if not self._is_the_target(connection) or not dialect.holds(connection, self._frame.held):
             raise elsewhere(step.identity.environment)
         self.begun = begun = dialect.begin_step(connection, self._frame)
         passing(Failpoint.STEP_BEGUN)
         # Again behind the lock: what Alembic read before it may be old.
-        if set(heads) != set(step.from_heads) or set(self._heads(connection)) != set(heads):
+        if set(heads) != set(step.from_heads) or set(self._heads(connection, heads)) != set(heads):
             raise TargetError("the version table changed in between", hint="run the command again")
         if not dialect.journals:
-            dialect.tables.begin_segment(connection, self._receipt(()), 0)
+            dialect.tables.begin_segment(connection, self._receipt(()), 0, again=step.again)
         statements = Statements(connection, dialect, begun, step, self._supervisor, self._running)
 
         def receipt(*, heads: Any, **_: Any) -> None:
@@ -66,8 +67,18 @@ class StepRun:
         self._wrap_blocks(context, begun, statements)
         return [self._confined(found, connection, begun, statements) for found in self._steps(heads)]
 
-    def _heads(self, connection: Connection) -> tuple[str, ...]:
-        return self._dialect.tables.read_heads(connection, self._step.identity)
+    def _is_the_target(self, connection: Connection) -> bool:
+        """Where env.py connected was looked at before; if it went elsewhere since, there may be no table to ask."""
+        try:
+            return self._dialect.tables.read_identity(connection, sure=True) == self._step.identity
+        except DBAPIError as error:
+            if self._dialect.may_retry(error):
+                raise
+            raise elsewhere(self._step.identity.environment) from error
+
+    def _heads(self, connection: Connection, known: tuple[str, ...]) -> tuple[str, ...]:
+        """known: as Alembic read them, so that there is a table if there are any."""
+        return self._dialect.tables.read_heads(connection, self._step.identity, sure=bool(known))
 
     def _confined(self, found: Any, connection: Connection, begun: Begun, statements: Statements) -> Any:
         """The same step, whose function imports nothing of the project that was not reviewed, and is watched."""
@@ -91,7 +102,7 @@ class StepRun:
     def _finish(self, connection: Connection, begun: Begun, heads: tuple[str, ...]) -> None:
         tables, receipt = self._dialect.tables, self._receipt(heads)
         if self._dialect.journals:
-            tables.begin_segment(connection, receipt, begun.blocks)
+            tables.begin_segment(connection, receipt, begun.blocks, again=self._step.again)
         if not tables.write_receipt(connection, receipt, begun.blocks):
             raise UnsettledError(
                 "the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from the script"
@@ -122,7 +133,8 @@ class StepRun:
             with statements.unheard():
                 self._dialect.begin_segment(connection, begun)
                 if not self._dialect.journals:
-                    self._dialect.tables.begin_segment(connection, self._receipt(()), begun.blocks)
+                    tables, receipt = self._dialect.tables, self._receipt(())
+                    tables.begin_segment(connection, receipt, begun.blocks, again=self._step.again)
             statements.open_transaction()
             passing(Failpoint.SEGMENT_BEGUN)
 

@@ -159,6 +159,10 @@ class Dialect(Protocol):
         """From now on nobody's lock keeps this connection waiting for longer than BRIEF_S."""
         ...
 
+    def only_look(self, connection: Connection) -> None:
+        """Before the first look on a connection of our own that writes nothing."""
+        ...
+
     def prepare(self, connection: Connection) -> None:
         """Before the identity and receipt tables are made."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
@@ -36,14 +36,18 @@ class Kept:
             self.drop()
 
     @contextmanager
-    def connected(self, engine: Engine, purpose: str) -> Iterator[Connection]:
-        """Without a transaction, at its begin and at its end."""
+    def connected(
+        self, engine: Engine, purpose: str, settle_in: Sequence[Callable[[Connection], None]]
+    ) -> Iterator[Connection]:
+        """Without a transaction, at its begin and at its end. settle_in: what a new one is told for this purpose."""
         connection, since = self._idle.pop(purpose, (None, 0.0))
         if connection is not None and time.monotonic() - since > LONGEST_IDLE_S:
             _close(connection)
             connection = None
         again, connection = connection is not None, connection or engine.connect()
         try:
+            for tell in () if again else settle_in:
+                tell(connection)
             yield connection
             connection.commit()  # nothing was written, and psycopg forgets what it prepared after each ROLLBACK
         except BaseException:

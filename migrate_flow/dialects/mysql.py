@@ -132,6 +132,9 @@ class Mysql:
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {BRIEF_S}")
         connection.commit()
 
+    def only_look(self, connection: Connection) -> None:
+        """Nothing."""
+
     def prepare(self, connection: Connection) -> None:
         locks.HOLDER.create(connection, checkfirst=True)
         # Whoever claims a database has locked it before there was a place for the note.

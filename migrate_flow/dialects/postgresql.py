@@ -38,10 +38,11 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('information_
 ORDER BY 1 LIMIT 4"""
 _BY_PARTS = re.compile(r"\A\s*(?:call|cluster|do|reindex|select|vacuum|with)\b|;\s*\S", re.I)
 _INVALID = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+_INVALID_ONES = "ARRAY(SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid)"
 _ESTIMATES = """
 SELECT name, c.reltuples::bigint FROM unnest(CAST(%s AS text[])) AS name JOIN pg_class c ON c.oid = to_regclass(name)
 WHERE c.reltuples >= 0"""
-_XID = "SELECT pg_current_xact_id()::text"
+_XID = "pg_current_xact_id()::text"
 # Beside something that is asked anyway: where no guard stands, it costs no round trip. Not to_regclass, which a role
 # without the right to use the schema may not ask.
 _GUARDED = f"""
@@ -88,7 +89,9 @@ class Postgresql:
         return connection.dialect.name
 
     def server(self, connection: Connection) -> str:
-        return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar()}"
+        info: Any = getattr(connection.connection.driver_connection, "info", None)
+        told = info.parameter_status("server_version") if hasattr(info, "parameter_status") else None  # psycopg's
+        return f"PostgreSQL {told or connection.exec_driver_sql('SHOW server_version').scalar()}"
 
     def obstacle(self, connection: Connection) -> str:
         replica, read_only, pid = connection.exec_driver_sql(
@@ -164,18 +167,21 @@ class Postgresql:
             yield
 
     def begin_step(self, connection: Connection, frame: StepFrame) -> Begun:
-        pid, guarded = connection.exec_driver_sql(f"SELECT pg_backend_pid(), {_GUARDED}").one()
-        memory = {"invalid": frozenset(self.leftovers(connection)), "indexed": []}
+        asked = f"SELECT pg_backend_pid(), {_GUARDED}, {_INVALID_ONES}"
+        pid, guarded, invalid = connection.exec_driver_sql(asked).one()
+        memory = {"invalid": frozenset(invalid), "indexed": []}
         begun = Begun(frame, process=str(pid), memory=memory, guarded=guarded)
         self.begin_segment(connection, begun)
         return begun
 
     def begin_segment(self, connection: Connection, begun: Begun) -> None:
         # env.py may have set others: again, and for the session, because LOCAL ones end with an autocommit block.
-        connection.exec_driver_sql(_settings(begun.frame))
-        if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({locks.SPACE}, {locks.STEP})").scalar():
+        # In one round trip, as everything here: between two regions each takes longer than all that it asks.
+        asked = f"{_settings(begun.frame)}, pg_try_advisory_xact_lock({locks.SPACE}, {locks.STEP}), {_XID}"
+        *_, locked, transaction = connection.exec_driver_sql(asked).one()
+        if not locked:
             raise TargetError("another migration works on this database", hint="run the command again")
-        begun.transaction = str(connection.exec_driver_sql(_XID).scalar())
+        begun.transaction = str(transaction)
         if begun.guarded:
             # In place of the session's: of _settle_in, or of the block that ended.
             guard_postgresql.release(connection, begun.frame.attempt)
@@ -187,22 +193,28 @@ class Postgresql:
             guard_postgresql.permit_session(connection, begun.frame.attempt)
 
     def end_segment(self, connection: Connection, begun: Begun) -> None:
-        if str(connection.exec_driver_sql(_XID).scalar()) != begun.transaction:
+        self._end_segment(connection, begun)
+
+    def _end_segment(self, connection: Connection, begun: Begun, more: str = "NULL") -> Any:
+        """As end_segment. more: what is asked at the same time; gives the answer."""
+        held = locks.held_by_pid(begun.frame.held) if isinstance(begun.frame.held, int) else "false"
+        transaction, holds, answer = connection.exec_driver_sql(f"SELECT {_XID}, {held}, {more}").one()
+        if str(transaction) != begun.transaction:
             raise UnsettledError(
                 "the script ended the transaction by itself", hint="remove COMMIT or ROLLBACK from the script"
             )
-        if not self.holds(connection, begun.frame.held):
+        if not holds:
             raise TargetError("the lock on the target was lost, so nothing was committed", hint="run it again")
+        return answer
 
     def end_step(self, connection: Connection, begun: Begun) -> None:
-        self.end_segment(connection, begun)
         # One that was INVALID before counts too if the script built it again: IF NOT EXISTS would step over it.
-        found = self.leftovers(connection)
+        found = self._end_segment(connection, begun, _INVALID_ONES)
         bad = [
             name for name in found if name not in begun.memory["invalid"] or mentioned(name, begun.memory["indexed"])
         ]
         if bad:
-            raise UnsettledError(found[bad[0]], hint=f"DROP INDEX CONCURRENTLY {bad[0]}")
+            raise UnsettledError(_not_built(bad[0]), hint=f"DROP INDEX CONCURRENTLY {bad[0]}")
         if begun.guarded:
             guard_postgresql.release(connection, begun.frame.attempt)
 
@@ -219,6 +231,10 @@ class Postgresql:
     def refused(self, error: BaseException) -> bool:
         return _state(getattr(error, "orig", None) or error) == guard_postgresql.REFUSED
 
+    def only_look(self, connection: Connection) -> None:
+        # No BEGIN and no COMMIT around each look. What it reads in several statements it asks for as one state.
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+
     def watch(self, connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         for name in ("statement_timeout", "idle_session_timeout"):
@@ -234,9 +250,7 @@ class Postgresql:
         return not _BY_PARTS.search(text)
 
     def leftovers(self, connection: Connection) -> dict[str, str]:
-        names = connection.exec_driver_sql(_INVALID).scalars()
-        way_out = "INVALID, not built to its end; drop it first: DROP INDEX CONCURRENTLY"
-        return {name: f"the index {name} is {way_out} {name}" for name in names}
+        return {name: _not_built(name) for name in connection.exec_driver_sql(_INVALID).scalars()}
 
     def waits_for(self, connection: Connection, begun: Begun) -> str:
         found = [item for item in locks.activity(connection) if item.process == begun.process]
@@ -269,10 +283,9 @@ def _settle_in(connection: Connection, frame: StepFrame | None) -> None:
         if told is not None and pid != told:
             raise TargetError(_POOLER, hint="let env.py connect to the server itself, not to the pooler")
         if frame is not None:
-            cursor.execute(f"SELECT pg_try_advisory_lock_shared({locks.SPACE}, {locks.RUNNER})")
-            if cursor.fetchone() != (True,):
+            cursor.execute(f"{_settings(frame)}, pg_try_advisory_lock_shared({locks.SPACE}, {locks.RUNNER})")
+            if not cursor.fetchone()[-1]:
                 raise TargetError("another migration works on this database", hint="run the command again")
-            cursor.execute(_settings(frame))
             if guarded:
                 # For the version table, which Alembic makes before the step begins.
                 _permit_session(cursor, frame)
@@ -290,6 +303,10 @@ def _permit_session(cursor: Any, frame: StepFrame) -> None:
         if (told := guard_postgresql.no_permit(error)) is not None:
             raise told from error
         raise
+
+
+def _not_built(name: str) -> str:
+    return f"the index {name} is INVALID, not built to its end; drop it first: DROP INDEX CONCURRENTLY {name}"
 
 
 def _state(error: BaseException) -> str:

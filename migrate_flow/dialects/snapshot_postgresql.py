@@ -10,7 +10,7 @@ import gc
 import hashlib
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from typing import Any
 
@@ -29,21 +29,22 @@ _SAVEPOINT = "migrate_flow_snapshot"
 _READING = "ISOLATION LEVEL REPEATABLE READ, READ ONLY"  # one state of the catalogs for all queries
 _NO_TRANSACTION = "25P01"
 _GONE = "XX000"  # could not open a relation, cache lookup failed
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 _IDLE = 0  # libpq's PQTRANS_IDLE
 _AT_ONCE = 200  # tables in one statement
+_Answer = tuple[tuple[str, ...], Sequence[Any]]  # names of the columns, and the rows
 
 
 def take(connection: Connection, *, leave_out: frozenset[str] = frozenset(), rows: bool = False) -> Snapshot:
     """Fifteen statements at most, again if something that they were about to print is dropped meanwhile. leave_out:
     Alembic's version tables. rows: with the digest that `rows` makes."""
-    for _ in range(_ATTEMPTS - 1):
+    for attempt in range(1, _ATTEMPTS):
         try:
-            return _taken(connection, leave_out, rows)
+            return _taken(connection, leave_out, rows, at_once=attempt == 1)
         except DBAPIError as error:
             if _GONE not in _states(error):
                 raise
-    return _taken(connection, leave_out, rows)
+    return _taken(connection, leave_out, rows, at_once=False)
 
 
 def rows(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> str:
@@ -89,10 +90,14 @@ def _queries(major: int) -> tuple[str, ...]:
     )
 
 
-def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool) -> Snapshot:
-    with _settled(connection) as major, _no_collection():
-        digests: list[str] = []
-        read = (_read(connection, query, digests if with_rows else None) for query in _queries(major))
+def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool, *, at_once: bool) -> Snapshot:
+    digests: list[str] = []
+    with (
+        _settled(connection) as major,
+        _no_collection(),
+        _answers(connection, _queries(major), as_text=with_rows, at_once=at_once) as answers,
+    ):
+        read = (_rows(*answer, digests if with_rows else None) for answer in answers)
         found = Found()
         kept = [row for row in next(read) if not {row.name, f"{row.schema}.{row.name}"} & leave_out]
         relations(found, kept, next(read))
@@ -108,7 +113,7 @@ def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool) -
 
 def row_counts(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> dict[str, int]:
     """Exact counts of all tables but ours."""
-    rows = _read(connection, catalog.TABLES, None)
+    rows = connection.exec_driver_sql(catalog.TABLES).all()
     tables = [(schema, name) for schema, name in rows if not {name, f"{schema}.{name}"} & leave_out]
     counts: dict[str, int] = {}
     for start in range(0, len(tables), _AT_ONCE):
@@ -186,18 +191,52 @@ def _is_idle(driver: Any) -> bool:
     return getattr(driver, "autocommit", None) is True and status == _IDLE
 
 
-def _read(connection: Connection, query: str, digests: list[str] | None) -> list[Any]:
-    """The rows. digests: where the one of these rows goes, as `_digest` has the server make it. Of the very rows that
-    are read: another look a moment later might see others."""
+@contextmanager
+def _answers(
+    connection: Connection, queries: Sequence[str], *, as_text: bool, at_once: bool
+) -> Iterator[Iterator[_Answer]]:
+    """The answer to each query, in order. as_text: the last column is the whole row as a text. at_once: send them so,
+    where the driver can.
+
+    On a server that is far away the way takes longer than the answers, and of one that is near the next is worked on
+    while the one before is taken in. But from the begin of the transaction to the first answer it takes longer, and
+    what is dropped in between can't be printed."""
+    queries = [f"SELECT t.*, t::text AS as_text FROM ({query}) t" if as_text else query for query in queries]  # noqa: S608 all written here
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline() if at_once and _has_pipeline(driver) else nullcontext() as pipeline:
+        yield _sent(driver, queries) if pipeline else (_asked(connection, query) for query in queries)
+
+
+def _has_pipeline(driver: Any) -> bool:
+    if not hasattr(driver, "pipeline"):
+        return False
+    from psycopg import Pipeline
+
+    return Pipeline.is_supported()
+
+
+def _asked(connection: Connection, query: str) -> _Answer:
+    result = connection.exec_driver_sql(query)
+    return tuple(result.keys()), result.all()
+
+
+def _sent(driver: Any, queries: Sequence[str]) -> Iterator[_Answer]:
+    """Raises DBAPIError, as SQLAlchemy would."""
+    try:
+        for cursor in [driver.execute(query) for query in queries]:
+            rows = cursor.fetchall()
+            yield tuple(column.name for column in cursor.description), rows
+    except driver.Error as error:
+        raise DBAPIError(None, None, error) from error
+
+
+def _rows(names: tuple[str, ...], found: Sequence[Any], digests: list[str] | None) -> list[Any]:
+    """digests: where the one of these rows goes, as `_digest` has the server make it. Of the very rows that are read:
+    another look a moment later might see others."""
     if digests is None:
-        result = connection.exec_driver_sql(query)
-        return list(map(_row(tuple(result.keys()))._make, result.all()))
-    with_text = f"SELECT t.*, t::text AS as_text FROM ({query}) t"  # noqa: S608 all written here
-    result = connection.exec_driver_sql(with_text)
-    *names, _ = result.keys()
-    found = result.all()
+        return list(map(_row(names)._make, found))
     digests.append(hashlib.sha256("\n".join([row[-1] for row in found]).encode()).hexdigest())
-    make = _row(tuple(names))._make
+    make = _row(names[:-1])._make
     return [make(row[:-1]) for row in found]
 
 

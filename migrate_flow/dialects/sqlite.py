@@ -91,6 +91,9 @@ class Sqlite:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {BRIEF_S * 1000}")
         connection.commit()
 
+    def only_look(self, connection: Connection) -> None:
+        """Nothing."""
+
     def prepare(self, connection: Connection) -> None:
         """Nothing: names with a prefix need no schema."""
 

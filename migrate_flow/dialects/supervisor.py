@@ -34,7 +34,7 @@ class Supervisor:
 
     @staticmethod
     def on(connection: Connection, dialect: Dialect, attempt: str) -> Supervisor:
-        dialect.watch(connection)
+        """connection: one that `Dialect.watch` has prepared."""
         return _done(connection, Supervisor(connection, dialect, attempt, frozenset(dialect.leftovers(connection))))
 
     def note(self, item: Journaled) -> None:

@@ -105,9 +105,9 @@ class TargetTables:
         )
         return TargetTables(metadata, target, receipt, journal)
 
-    def read_identity(self, connection: Connection) -> Identity | None:
-        """The identity row; None if the table is missing or empty."""
-        if not _is_there(connection, self.target):
+    def read_identity(self, connection: Connection, *, sure: bool = False) -> Identity | None:
+        """The identity row; None if the table is missing or empty. sure: that it is there."""
+        if not sure and not _is_there(connection, self.target):
             return None
         row = connection.execute(select(self.target)).first()
         return None if row is None else Identity(**row._mapping)
@@ -126,9 +126,11 @@ class TargetTables:
             )
         )
 
-    def begin_segment(self, connection: Connection, receipt: Receipt, segment: int) -> None:
-        """The first act of a transaction: its row, not final, in place of one from an earlier try."""
-        connection.execute(delete(self.receipt).where(self._segment(receipt.attempt, segment), ~self.receipt.c.final))
+    def begin_segment(self, connection: Connection, receipt: Receipt, segment: int, *, again: bool) -> None:
+        """The first act of a transaction: its row, not final. again: in place of one from an earlier try."""
+        if again:
+            mine = self._segment(receipt.attempt, segment)
+            connection.execute(delete(self.receipt).where(mine, ~self.receipt.c.final))
         connection.execute(insert(self.receipt).values(_row(receipt, segment, final=False)))
 
     def close_segment(self, connection: Connection, attempt: str, segment: int) -> None:
@@ -219,15 +221,15 @@ class TargetTables:
         values["to_heads"] = tuple(json.loads(values["to_heads"]))
         return Receipt(**values)
 
-    def read_heads(self, connection: Connection, identity: Identity) -> tuple[str, ...]:
-        """Rows of Alembic's version table, sorted; empty if there is no such table."""
+    def read_heads(self, connection: Connection, identity: Identity, *, sure: bool = False) -> tuple[str, ...]:
+        """Rows of Alembic's version table, sorted; empty if there is no such table. sure: that it is there."""
         table = Table(
             identity.version_table,
             MetaData(),
             Column("version_num", String(32)),
             schema=identity.version_schema or None,
         )
-        if not _is_there(connection, table):
+        if not sure and not _is_there(connection, table):
             return ()
         return tuple(sorted(connection.execute(select(table.c.version_num)).scalars()))
 

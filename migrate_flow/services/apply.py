@@ -37,6 +37,12 @@ def apply(workspace: Workspace, request: Request) -> Generator[Progress, None, R
 
     A "no" of the gates is in the report, and recorded as `apply.refused`.
     """
+    workspace.rules(request.environment)  # raises for one that is not there
+    with workspace.target(request.environment).keeping():
+        return (yield from _apply(workspace, request))
+
+
+def _apply(workspace: Workspace, request: Request) -> Generator[Progress, None, Report]:
     environment = request.environment
     first = look(workspace, environment)
     workspace.signer()

@@ -125,7 +125,7 @@ def _until_it_ends(
         running = Running(since=time.monotonic())
         error = yield from _told(Progress("started", step.revision, step.message, running=running))
         if error is None:
-            error = _run(work, step, intent, attempt, supervisor, running)
+            error = _run(work, step, intent, attempt, supervisor, running, again=tries > 1)
             passing(Failpoint.STEP_COMMITTED)
         if error is not None:
             workspace.target(environment).connect_anew()
@@ -161,7 +161,14 @@ def _pause(seconds: float) -> BaseException | None:
 
 
 def _run(
-    work: Work, step: PlannedStep, intent: Entry, attempt: Attempt, supervisor: Supervisor, running: Running
+    work: Work,
+    step: PlannedStep,
+    intent: Entry,
+    attempt: Attempt,
+    supervisor: Supervisor,
+    running: Running,
+    *,
+    again: bool,
 ) -> BaseException | None:
     """Whatever was raised, an exit and an interrupt included: the evidence decides, and is recorded."""
     settings = work.workspace.config.environments[work.environment]
@@ -182,6 +189,7 @@ def _run(
                     operator=f"{attempt.by}@{socket.gethostname()}:{os.getpid()}",
                     lock_timeout_s=settings.lock_timeout.total_seconds(),
                     statement_timeout_s=settings.statement_timeout.total_seconds(),
+                    again=again,
                     resumed=resumed.durable if resumed else (),
                 ),
                 supervisor,

@@ -250,8 +250,8 @@ class Probe:
 class Step:
     """One revision to run. manifest: the sealed bytes that run. identity: which database it must be.
 
-    operator: who runs it where, for the server's list of processes. resumed: what an earlier attempt made durable, so
-    that it is passed over.
+    operator: who runs it where, for the server's list of processes. again: whether it was tried before, in the same
+    attempt. resumed: what an earlier attempt made durable, so that it is passed over.
     """
 
     attempt: str
@@ -264,6 +264,7 @@ class Step:
     operator: str
     lock_timeout_s: float
     statement_timeout_s: float
+    again: bool = False
     resumed: tuple[Journaled, ...] = ()
 
 

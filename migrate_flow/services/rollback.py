@@ -48,6 +48,12 @@ def plan_rollback(workspace: Workspace, request: Request) -> Plan:
 def rollback(workspace: Workspace, request: Request) -> Generator[Progress, None, Report]:
     """Yields progress, returns the report. Raises BusyError, LedgerError, UnsettledError, UsageError, TargetError."""
     require_comment(request.why, needed=True)
+    workspace.rules(request.environment)  # raises for one that is not there
+    with workspace.target(request.environment).keeping():
+        return (yield from _rollback(workspace, request))
+
+
+def _rollback(workspace: Workspace, request: Request) -> Generator[Progress, None, Report]:
     environment = request.environment
     first = look(workspace, environment)
     workspace.signer()

@@ -12,9 +12,13 @@ from sqlalchemy.pool import Pool
 
 from migrate_flow.alembic_adapter.checkout import Checkout
 from migrate_flow.core.revision import Manifest
+from tests.support.postgres import PostgresServer
 from tests.support.project import ADA, CARLA, Project, governed
+from tests.support.proxy import Proxy
 
-STATEMENTS_OF_A_STEP = 51  # on PostgreSQL, of ours, env.py's and the script's that makes one table
+# On PostgreSQL, of ours, env.py's and the script's that makes one table; those of a snapshot are sent at once besides.
+STATEMENTS_OF_A_STEP = 26
+TURNS_OF_ONE, TURNS_OF_A_STEP = 140, 47  # how often an answer is waited for: in a whole run of one, and for each more
 
 
 def test_a_plan_reads_its_own_steps_and_no_script_below_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +91,25 @@ def test_a_step_more_is_one_connection_more_and_so_many_statements(
     statements = (five[0] - two[0]) / 3
     assert statements == int(statements), "the same for each step, however many came before it"
     assert statements <= STATEMENTS_OF_A_STEP
+
+
+def test_the_server_is_waited_for_so_many_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, pg_url: str
+) -> None:
+    """From one region to another that is what takes the time of an application."""
+    monkeypatch.chdir(tmp_path)
+    with Proxy(postgres.folder / ".s.PGSQL.5432") as way:
+        project = governed(tmp_path, (f"dev={way.through(pg_url)}",))
+        ids = [f"a{n:03}" for n in range(6)]
+        for parent, revision in zip([None, *ids], ids, strict=False):
+            project.script(revision, parent)
+        project.flow("track", actor=ADA)
+        project.flow("apply", ids[0], "--env", "dev", actor=ADA)
+        turns = []
+        for last in (1, 5):
+            way.turns = 0
+            project.flow("apply", ids[last], "--env", "dev", actor=ADA)
+            turns.append(way.turns)
+    one, four = turns
+    assert one <= TURNS_OF_ONE
+    assert (four - one) / 3 <= TURNS_OF_A_STEP

@@ -1,4 +1,4 @@
-"""A way to a server's Unix socket that breaks at a chosen moment, for PostgreSQL and MariaDB alike.
+"""A way to a server's Unix socket that breaks at a chosen moment or is a long one, for PostgreSQL and MariaDB alike.
 
 Both send a plain ``COMMIT`` in clear text over a Unix socket.
 """
@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,11 +29,14 @@ class _Trap:
 class Proxy:
     """``with Proxy(server.folder / ".s.PGSQL.5432") as proxy``: everything passes until ``drop_on`` says otherwise.
 
-    The socket in ``folder`` has the same name as the server's.
+    The socket in ``folder`` has the same name as the server's. delay_s: how long each way takes. ``turns``: how often
+    a client spoke after the server did, or first: so many times it waits for both ways.
     """
 
-    def __init__(self, server: Path) -> None:
+    def __init__(self, server: Path, delay_s: float = 0.0) -> None:
         self.folder = Path()
+        self.turns = 0
+        self._delay_s = delay_s
         self.dropped = threading.Event()
         self._server = server
         self._listener = socket.socket(socket.AF_UNIX)
@@ -99,15 +103,24 @@ class Proxy:
         with client, server, suppress(OSError):
             server.connect(str(self._server))
             answered = threading.Event()  # set: the next answer is not for the client
-            back = self._run(_answers, server, client, answered)
+            spoken = threading.Event()  # set: the server spoke since the client did
+            spoken.set()
+            back = self._run(self._answers, server, client, answered, spoken)
             try:
-                self._questions(client, server, answered)
+                self._questions(client, server, answered, spoken)
             finally:
                 _cut(client, server)
                 back.join()
 
-    def _questions(self, client: socket.socket, server: socket.socket, answered: threading.Event) -> None:
+    def _questions(
+        self, client: socket.socket, server: socket.socket, answered: threading.Event, spoken: threading.Event
+    ) -> None:
         while data := client.recv(PIECE):
+            if spoken.is_set():
+                spoken.clear()
+                with self._lock:
+                    self.turns += 1
+            time.sleep(self._delay_s)
             trap = self._caught(data)
             if trap is not None and not trap.forward:
                 return
@@ -127,12 +140,15 @@ class Proxy:
             self.dropped.set()
             return trap
 
-
-def _answers(server: socket.socket, client: socket.socket, answered: threading.Event) -> None:
-    with suppress(OSError):
-        while (data := server.recv(PIECE)) and not answered.is_set():
-            client.sendall(data)
-    _cut(client, server)
+    def _answers(
+        self, server: socket.socket, client: socket.socket, answered: threading.Event, spoken: threading.Event
+    ) -> None:
+        with suppress(OSError):
+            while (data := server.recv(PIECE)) and not answered.is_set():
+                time.sleep(self._delay_s)
+                spoken.set()
+                client.sendall(data)
+        _cut(client, server)
 
 
 def _cut(*ends: socket.socket) -> None:
