@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks import long_project, rehearse
 from benchmarks.inputs import alembic_project, history
 from benchmarks.measure import STATE, CommandFailed, Contender, Result, Workspace, compare
-from benchmarks.peers import ours
+from benchmarks.peers import PEERS, ours
 from benchmarks.peers.peer import Job, Peer
 from benchmarks.targets import PostgresTarget, Server, SqliteTarget, Target
+from tests.support.proxy import Proxy
 
 PENDING = 20
+FAR_S = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,14 @@ def _apply_all(kind: str, count: int, bench: Bench, case: str) -> Iterator[Resul
     us = _from_zero(kind, count, bench, case, ours.OURS)
     for peer in bench.peers:
         yield compare(bench.space, case, us, _from_zero(kind, count, bench, case, peer), bench.runs)
+
+
+def _far_away(count: int, bench: Bench, case: str) -> Iterator[Result]:
+    """The same on a server whose answer takes `FAR_S` there and back, as between two data centres."""
+    assert bench.server is not None
+    with Proxy(bench.server.socket, FAR_S / 2) as way:
+        far = replace(bench, server=replace(bench.server, socket=way.folder / bench.server.socket.name))
+        yield from _apply_all("postgresql", count, replace(far, peers=[PEERS[0]]), case)
 
 
 def _from_zero(kind: str, count: int, bench: Bench, case: str, peer: Peer) -> Contender:
@@ -186,6 +196,8 @@ def cases(short: bool) -> list[Case]:
             True,
         ),
     ]
+    near, far = (5, 20)[not short], FAR_S * 1000
+    made.append(Case("apply-far", f"{near} from zero, PostgreSQL {far:.0f} ms away", 5, partial(_far_away, near), True))
     for count in (1000,) if short else (500, 1000, 5000):
         made.append(Case(f"one-of-{count}", f"1 pending of {count}, SQLite", 7, partial(_one_pending, count)))
     for count in () if short else (500, 5000):

@@ -52,14 +52,15 @@ class SqliteTarget:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """running: reached over its socket by all but JDBC, which has no such thing and comes by port and password."""
+    """running: reached over a socket by all but JDBC, which has no such thing and comes by port and password."""
 
     running: PostgresServer
     port: int
     password: str
+    socket: Path
 
     def url(self, scheme: str, database: str) -> str:
-        return f"{scheme}://postgres@/{database}?host={self.running.folder}&port={self.port}"
+        return f"{scheme}://postgres@/{database}?host={self.socket.parent}&port={self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +95,4 @@ def postgres_server() -> Iterator[Server]:
         rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         (running.folder / "data" / "pg_hba.conf").write_text(rules)
         running.execute("SELECT pg_reload_conf()")
-        yield Server(running, port, password)
+        yield Server(running, port, password, running.folder / f".s.PGSQL.{port}")
