@@ -328,8 +328,7 @@ class History:
 
     def keep(self, revision: str) -> RevisionRecord:
         """The record to add to. Put there also where it is there: what was kept of it is no longer all."""
-        record = self.revisions.get(revision) or RevisionRecord(revision, claims=self.claims)
-        self.revisions[revision] = record
+        record = self.revisions[revision] = self.revisions.get(revision) or RevisionRecord(revision, claims=self.claims)
         return record
 
     def record(self, revision: str) -> RevisionRecord:

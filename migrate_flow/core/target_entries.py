@@ -20,7 +20,7 @@ from migrate_flow.core.history import (
     RevisionRecord,
     TargetRecord,
 )
-from migrate_flow.core.place import place_adopted, place_of
+from migrate_flow.core.place import kept_once, place_adopted, place_of
 from migrate_flow.core.policy import POLICY_ADMIN, EnvironmentRules, Level
 from migrate_flow.core.schema_entries import environment_of, leave, recorded_schema
 from migrate_flow.core.standing import progress
@@ -134,7 +134,7 @@ def _attempt(history: History, said: Attestation, before: Application | None, ea
         at=said.at,
         operator=fields.get("operator", {}),
         before=earlier.before if earlier else before,
-        place=_kept_once(history, said.revision, place_of(fields)),
+        place=kept_once(history, said.revision, place_of(fields)),
         resumes=earlier,
     )
 
@@ -268,32 +268,13 @@ def _adopt_one(
             manifest,
             intern(item.get("behaviour", "")),
             stored=said.seq,
-            place=_kept_once(history, revision, place_adopted(item)),
+            place=kept_once(history, revision, place_adopted(item)),
         )
     )
     record = history.keep(revision)
     record.seqs.append(said.seq)
     if state is Applied.GRANDFATHERED:
         record.adopted[environment.name] = manifest
-
-
-def _kept_once(history: History, revision: str, place: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The place, with what is kept already of its author's words or of its place in another database: most is the same,
-    again and again."""
-    if history.lean:
-        return _NOWHERE
-    record = history.record(revision)
-    content = record.last_content()
-    like: Mapping[str, Any] = content.fields if content else {}
-    for environment in history.environments.values():
-        for target in (*environment.targets.values(), *environment.retired.values()):
-            known = target.applications.get(revision)
-            if known is None or not isinstance(known.place, dict):  # but one that has to be read from the ledger first
-                continue
-            if known.place == place:
-                return known.place
-            like = known.place
-    return {name: like[name] if name in like and like[name] == value else value for name, value in place.items()}
 
 
 def _may_adopt(history: History, environment: EnvironmentRecord, said: Attestation) -> str:
@@ -349,7 +330,6 @@ def _replaced(history: History, said: Attestation) -> None:
     _place(history, environment, said)
 
 
-_NOWHERE: Mapping[str, Any] = {}
 _OUTCOMES: dict[str, Applied] = {
     Kind.APPLY_APPLIED: Applied.APPLIED,
     Kind.APPLY_FAILED: Applied.FAILED,
