@@ -163,8 +163,8 @@ class ScriptCache:
     def _row(self, path: str) -> list[Any] | None:
         """Of a script that was found or learned."""
         if self._places:
-            row: list[Any] = orjson.loads(self._lines[self._places[path]])
-            return row[1:]
+            place = self._places.get(path)
+            return None if place is None else orjson.loads(self._lines[place])[1:]
         return self._scripts.rows.get(path) if path in self._scripts.seen else None
 
     def revision(self, path: str) -> Revision:
@@ -227,6 +227,7 @@ class ScriptCache:
         before = self._started - RACY_NS
         modules = self._modules.kept(before, all_seen=False)
         lines, summed_up = self._lines, self._head.get("whole")
+        places: dict[str, int] = {}
         if not self._places:
             scripts = self._scripts.kept(before, all_seen=True)
             if scripts is not self._scripts.stored:
@@ -234,6 +235,7 @@ class ScriptCache:
             if whole and scripts.keys() == self._scripts.seen.keys():
                 listing = _listing([(path, *row[0]) for path, row in scripts.items()])
                 summed_up = [listing, *whole[1:]]
+                places = {path: number for number, path in enumerate(scripts)}
         newest = dict(list(modules.items())[-MOST_MODULES:])
         head = {**self._name, "whole": summed_up, "modules": newest}
         if self._file is None or (lines is self._lines and modules is self._modules.stored and head == self._head):
@@ -243,15 +245,11 @@ class ScriptCache:
         if digest != self._written:
             cache_folder.write(self._file, body, most=PROJECTS)
             self._written = digest
-        if summed_up and not self._places:
-            self._settle(head, lines, [*scripts])
-
-    def _settle(self, head: dict[str, Any], lines: list[bytes], paths: list[str]) -> None:
-        """Of thousands of scripts the rows take more memory than all the rest: from here on each is decoded when it is
-        asked for, as by whoever finds them next time."""
-        self._head, self._lines = head, lines
-        self._places = {path: number for number, path in enumerate(paths)}
-        del self._scripts
+        if places:
+            # Of thousands the rows take more memory than all else: from here on each is decoded when it is asked for,
+            # as by whoever finds them next time.
+            self._head, self._lines, self._places = head, lines, places
+            del self._scripts
 
 
 def _revision(row: list[Any], path: str) -> Revision:

@@ -16,6 +16,7 @@ from migrate_flow.alembic_adapter.sealed import SealedDirectory, only_sealed
 from migrate_flow.alembic_adapter.statements import Statements
 from migrate_flow.core.entry import format_time
 from migrate_flow.core.facts import Receipt
+from migrate_flow.dialects.tables import says_no_table
 from migrate_flow.errors import TargetError, UnsettledError, UsageError
 from migrate_flow.failpoint import Failpoint, passing
 
@@ -68,11 +69,11 @@ class StepRun:
         return [self._confined(found, connection, begun, statements) for found in self._steps(heads)]
 
     def _is_the_target(self, connection: Connection) -> bool:
-        """Where env.py connected was looked at before; if it went elsewhere since, there may be no table to ask."""
+        """The table was there when we looked, on a connection of our own: where it is not, env.py went elsewhere."""
         try:
             return self._dialect.tables.read_identity(connection, sure=True) == self._step.identity
         except DBAPIError as error:
-            if self._dialect.may_retry(error):
+            if not says_no_table(error):
                 raise
             raise elsewhere(self._step.identity.environment) from error
 

@@ -7,6 +7,7 @@ has to ask again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from migrate_flow.core.revision import manifest_digest
@@ -118,6 +119,11 @@ def not_of_its_files(manifest: str, subjects: Sequence[Subject]) -> str:
     if manifest_digest((subject.name, subject.sha256) for subject in subjects) != manifest:
         return "its manifest is not the digest of the files that it names"
     return ""
+
+
+def interned(value: Any) -> Any:
+    """A text, kept once in memory; whatever else a keyholder signed, as it is."""
+    return intern(value) if type(value) is str else value
 
 
 _TYPES: dict[str, type] = {

@@ -149,8 +149,6 @@ class RevisionRecord:
 
     def withdrawn_before(self) -> int:
         """Reviews and approvals up to this position speak of what was withdrawn since, and don't count."""
-        if not self.withdrawals:
-            return 0
         return max((said.seq for said in self.withdrawals if not said.flaw), default=0)
 
     def attestation(self, seq: int) -> Attestation | None:
@@ -308,6 +306,7 @@ class History:
     files: dict[str, tuple[Subject, ...]] = field(default_factory=dict, repr=False)  # by manifest, once judged
     flawed: list[Attestation] = field(default_factory=list)
     repeated: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # by name: what was said last
+    last_places: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)  # by revision
     hashes: Hashes = field(default_factory=Hashes, repr=False)
     nonces: MutableSet[str] | Nonces = field(default_factory=set, repr=False)
 

@@ -69,17 +69,15 @@ def _unframed(said: Attestation, repeated: dict[str, Any]) -> Mapping[str, Any]:
     """What only this kind of entry says: what each says of its own place was judged, and takes half of the memory.
     repeated: by name, what the entry before said of its revision, which is kept once if this one says it again."""
     fields = {name: value for name, value in said.fields.items() if name not in _FRAME}
+    if not said.revision or said.flaw:
+        return fields
+    own = {"revision": said.revision, "manifest": said.manifest}
     for name, value in fields.items():
-        if name == "revision" or name == "manifest":
-            known = getattr(said, name)
-        elif said.revision and not said.flaw:
-            known = repeated.setdefault(name, value)
-        else:
-            continue
+        known = own.get(name) or repeated.get(name)
         # NOTE: for Python 1 is True.
-        if known is not value and known == value and (name in OF_TEXT or repr(known) == repr(value)):
+        if known is not None and known == value and (name in OF_TEXT or repr(known) == repr(value)):
             fields[name] = known
-        else:
+        elif name not in own:
             repeated[name] = value
     return fields
 

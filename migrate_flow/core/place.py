@@ -26,22 +26,24 @@ def place_adopted(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def kept_once(history: History, revision: str, place: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The place, with what is kept already of its author's words or of its place in another database: most is the same,
-    again and again."""
+    """The place, with what is kept already of the revision's last one, or of its author's words: most is the same, in
+    each environment."""
     if history.lean:
         return _NOWHERE
-    record = history.record(revision)
-    content = record.last_content()
-    like: Mapping[str, Any] = content.fields if content else {}
-    for environment in history.environments.values():
-        for target in (*environment.targets.values(), *environment.retired.values()):
-            known = target.applications.get(revision)
-            if known is None or not isinstance(known.place, dict):  # but one that has to be read from the ledger first
-                continue
-            if known.place == place:
-                return known.place
-            like = known.place
-    return {name: like[name] if name in like and like[name] == value else value for name, value in place.items()}
+    like = history.last_places.get(revision)
+    if like is None:
+        content = history.record(revision).last_content()
+        like = content.fields if content else _NOWHERE
+    elif _same(like, place):
+        return like
+    made = {name: like[name] if name in like and _same(like[name], value) else value for name, value in place.items()}
+    history.last_places[revision] = made
+    return made
+
+
+def _same(one: Any, other: Any) -> bool:
+    """For Python 1 is True."""
+    return bool(one == other) and repr(one) == repr(other)
 
 
 class Place(Mapping[str, Any]):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from sys import intern
 from typing import Any
 
 from migrate_flow.core.entry import Kind, Subject
-from migrate_flow.core.fields import not_of_its_files
+from migrate_flow.core.fields import interned, not_of_its_files
 from migrate_flow.core.history import (
     Application,
     Applied,
@@ -257,7 +256,8 @@ def _adopted(history: History, said: Attestation) -> None:
 def _adopt_one(
     history: History, environment: EnvironmentRecord, target: TargetRecord, said: Attestation, item: Mapping[str, Any]
 ) -> None:
-    revision, manifest, state = intern(item["revision"]), intern(item["manifest"]), Applied(item["state"])
+    revision, manifest, behaviour = map(interned, (item["revision"], item["manifest"], item.get("behaviour", "")))
+    state = Applied(item["state"])
     target.put(
         Application(
             revision,
@@ -266,7 +266,7 @@ def _adopt_one(
             said.actor,
             said.seq,
             manifest,
-            intern(item.get("behaviour", "")),
+            behaviour,
             stored=said.seq,
             place=kept_once(history, revision, place_adopted(item)),
         )

@@ -232,7 +232,7 @@ class Postgresql:
         return _state(getattr(error, "orig", None) or error) == guard_postgresql.REFUSED
 
     def only_look(self, connection: Connection) -> None:
-        # No BEGIN and no COMMIT around each look. What it reads in several statements it asks for as one state.
+        # No BEGIN and no COMMIT around each look; what must be of one state (a snapshot) begins a transaction itself.
         connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def watch(self, connection: Connection) -> None:

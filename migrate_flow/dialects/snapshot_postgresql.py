@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
@@ -29,15 +31,15 @@ _SAVEPOINT = "migrate_flow_snapshot"
 _READING = "ISOLATION LEVEL REPEATABLE READ, READ ONLY"  # one state of the catalogs for all queries
 _NO_TRANSACTION = "25P01"
 _GONE = "XX000"  # could not open a relation, cache lookup failed
-_ATTEMPTS = 20
+_ATTEMPTS = 20  # of a database in which a view comes and goes every hundredth of a second one in three fails
 _IDLE = 0  # libpq's PQTRANS_IDLE
 _AT_ONCE = 200  # tables in one statement
 _Answer = tuple[tuple[str, ...], Sequence[Any]]  # names of the columns, and the rows
 
 
 def take(connection: Connection, *, leave_out: frozenset[str] = frozenset(), rows: bool = False) -> Snapshot:
-    """Fifteen statements at most, again if something that they were about to print is dropped meanwhile. leave_out:
-    Alembic's version tables. rows: with the digest that `rows` makes."""
+    """Its queries are sent at once; one by one, and again, if something that they were about to print is dropped
+    meanwhile. leave_out: Alembic's version tables. rows: with the digest that `rows` makes."""
     for attempt in range(1, _ATTEMPTS):
         try:
             return _taken(connection, leave_out, rows, at_once=attempt == 1)
@@ -203,16 +205,30 @@ def _answers(
     what is dropped in between can't be printed."""
     queries = [f"SELECT t.*, t::text AS as_text FROM ({query}) t" if as_text else query for query in queries]  # noqa: S608 all written here
     driver: Any = connection.connection.driver_connection
-    with driver.pipeline() if at_once and _has_pipeline(driver) else nullcontext() as pipeline:
-        yield _sent(driver, queries) if pipeline else (_asked(connection, query) for query in queries)
+    if at_once and _has_pipeline(driver):
+        with _unlogged("psycopg"), driver.pipeline():
+            yield _sent(driver, queries)
+    else:
+        yield (_asked(connection, query) for query in queries)
 
 
 def _has_pipeline(driver: Any) -> bool:
-    if not hasattr(driver, "pipeline"):
-        return False
-    from psycopg import Pipeline
+    """psycopg's own connection, not its asynchronous one."""
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(driver, psycopg.Connection) and psycopg.Pipeline.is_supported()
 
-    return Pipeline.is_supported()
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Where an error ends a pipeline, psycopg logs what it can't raise besides: with server and user, to the
+    terminal."""
+    logger = logging.getLogger(name)
+    was = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = was
 
 
 def _asked(connection: Connection, query: str) -> _Answer:

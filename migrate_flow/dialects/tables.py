@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 from migrate_flow.core.facts import Identity, Receipt
 from migrate_flow.core.trace import Durability, Journaled, Trace
@@ -106,7 +107,7 @@ class TargetTables:
         return TargetTables(metadata, target, receipt, journal)
 
     def read_identity(self, connection: Connection, *, sure: bool = False) -> Identity | None:
-        """The identity row; None if the table is missing or empty. sure: that it is there."""
+        """The identity row; None if the table is missing or empty. sure: do not ask whether it is there."""
         if not sure and not _is_there(connection, self.target):
             return None
         row = connection.execute(select(self.target)).first()
@@ -222,7 +223,7 @@ class TargetTables:
         return Receipt(**values)
 
     def read_heads(self, connection: Connection, identity: Identity, *, sure: bool = False) -> tuple[str, ...]:
-        """Rows of Alembic's version table, sorted; empty if there is no such table. sure: that it is there."""
+        """Rows of Alembic's version table, sorted; empty if there is none. sure: do not ask whether there is."""
         table = Table(
             identity.version_table,
             MetaData(),
@@ -232,6 +233,18 @@ class TargetTables:
         if not sure and not _is_there(connection, table):
             return ()
         return tuple(sorted(connection.execute(select(table.c.version_num)).scalars()))
+
+
+_NO_TABLE = frozenset({"42P01", "3F000", 1146})  # PostgreSQL's for a table and a schema, MySQL's and MariaDB's
+
+
+def says_no_table(error: DBAPIError) -> bool:
+    """Whether that is what the server said, whatever the driver."""
+    original: Any = error.orig
+    codes = (getattr(original, "sqlstate", None), getattr(original, "pgcode", None), *original.args[:1])
+    return not _NO_TABLE.isdisjoint(code for code in codes if isinstance(code, (str, int))) or (
+        str(original).startswith("no such table")
+    )
 
 
 _seen: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()

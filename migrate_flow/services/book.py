@@ -198,7 +198,7 @@ class Book:
         """What is wrong with the signatures at these positions, in sentences. Each is verified once a process: an
         entry's bytes can't change under its place in the chain."""
         todo = [seq for seq in sorted(set(seqs)) if seq not in self._verified]
-        self._verified |= {seq: f"entry {seq}: it is not there any more" for seq in todo}
+        found = {seq: f"entry {seq}: it is not there any more" for seq in todo}
         for entry in self.ledger.signed(todo):
             try:
                 self._verifier.verify(entry.statement, entry.signature)
@@ -207,7 +207,8 @@ class Book:
                 )
             except ValueError as error:
                 problem = str(error)
-            self._verified[entry.seq] = f"entry {entry.seq} by {entry.actor}: {problem}" if problem else ""
+            found[entry.seq] = f"entry {entry.seq} by {entry.actor}: {problem}" if problem else ""
+        self._verified |= found
         return tuple(self._verified[seq] for seq in sorted(set(seqs)) if self._verified.get(seq))
 
     def ready(self, kind: Kind) -> Signer:

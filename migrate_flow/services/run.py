@@ -89,8 +89,8 @@ def run_all(
     headers: Sequence[Revision] | None = None,
     allow_ahead: bool = False,
 ) -> Generator[Progress, None, tuple[tuple[Ran, ...], BaseException | None]]:
-    """Runs the chosen steps until one does not end well, on connections that the caller lets the target keep. held:
-    what the target's lock gave. headers: the graph to run on, default this checkout's."""
+    """Runs the chosen steps until one does not end well. held: what the target's lock gave. headers: the graph to run
+    on, default this checkout's."""
     target = workspace.target(plan.environment)
     ran: list[Ran] = []
     url, manifests = target.migration_url(), [step.manifest for step in chosen]

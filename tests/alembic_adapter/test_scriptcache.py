@@ -284,6 +284,21 @@ def test_what_is_summed_up_holds_while_a_file_is_too_new_to_tell(project: Projec
         assert project.seen(now=now) == project.read()
 
 
+def test_a_new_script_with_a_module_that_is_older(project: Project) -> None:
+    """The module is kept while the script is too new for it: what is summed up is that of before."""
+    project.add("r1")
+    project.seen()
+    (project.root / "words.py").write_text("WORD = 1\n")
+    time.sleep(0.05)
+    new = project.add("r2", "r1", imports="import words")
+    checkout = project.checkout(now=new.stat().st_ctime_ns + RACY_NS - 20_000_000 - time.time_ns())
+    assert [*checkout.digests] == ["r1", "r2"]
+    assert checkout.outlines(["r1", "r2"]).keys() == {"r1", "r2"}
+    assert checkout.digest_alone("r2")
+    assert project.stored() == ["migrations/versions/r1.py"]
+    assert project.seen() == project.read()
+
+
 def test_an_edit_with_size_and_time_put_back(project: Project) -> None:
     path = project.add("r1")
     before, told = project.seen(), path.stat()

@@ -62,6 +62,24 @@ def test_each_says_what_it_said(before: Any, after: Any) -> None:
         assert second.fields["other"] is first.fields["other"]
 
 
+@pytest.mark.parametrize("behaviour", [None, 7, ["x"]])
+def test_an_adoption_whose_items_hold_anything(behaviour: Any) -> None:
+    """It is not half done, and what it came to before it comes to now."""
+    scribe = opened()
+    scribe.adopts(revisions=[adopted("grandfathered") | {"behaviour": behaviour}])
+    history = scribe.history()
+    assert not history.flawed
+    assert _application(history, "dev").behaviour == behaviour
+
+
+def test_places_say_what_they_said() -> None:
+    scribe = opened()
+    for environment, message in (("dev", 1), ("staging", True)):
+        scribe.adopts(env=environment, revisions=[adopted("grandfathered") | {"message": message}])
+    said = [_application(scribe.history(), name).place["message"] for name in ("dev", "staging")]
+    assert repr(said) == "[1, True]"
+
+
 def test_what_is_malformed_lends_nothing() -> None:
     """Of what is well formed the fields of text are compared as they are; what is not may hold anything."""
     scribe = tracked()

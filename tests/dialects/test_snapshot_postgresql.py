@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrate_flow.core.facts import Identity
 from migrate_flow.core.snapshot import Indeterminate, Snapshot, difference, from_document, reordered
+from migrate_flow.dialects import snapshot_postgresql
 from migrate_flow.dialects.postgresql_options import plain
 from migrate_flow.dialects.postgresql_text import one_form
 from tests.dialects.postgresql_zoo import (
@@ -151,10 +152,11 @@ def test_the_session_is_left_as_it_was(source: str, zoo: Snapshot, driver: str, 
         assert connection.exec_driver_sql(SETTINGS).scalar() == before
 
 
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
 @pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
-def test_an_asynchronous_driver_sees_the_same(source: str, zoo: Snapshot, isolation_level: str) -> None:
+def test_an_asynchronous_driver_sees_the_same(source: str, zoo: Snapshot, isolation_level: str, driver: str) -> None:
     async def look() -> Snapshot:
-        url = source.replace("psycopg", "asyncpg")
+        url = source.replace("psycopg", driver)
         engine = create_async_engine(url, poolclass=pool.NullPool, isolation_level=isolation_level)
         async with engine.connect() as connection:
             return await connection.run_sync(POSTGRESQL.snapshot)
@@ -181,6 +183,21 @@ def test_an_error_meanwhile_leaves_the_transaction_usable(source: str, inside: C
         with pytest.raises(DBAPIError, match="lock timeout"):
             POSTGRESQL.snapshot(inside)
     assert "table public.passing" in POSTGRESQL.snapshot(inside).objects
+
+
+@pytest.mark.parametrize("query", [0, 4, 9])
+def test_a_connection_that_ends_meanwhile(
+    source: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: int
+) -> None:
+    """The driver has more to say of it than what it raises, and would say it to the terminal."""
+    queries = [*snapshot_postgresql._queries(15)]
+    queries[query] = "SELECT pg_terminate_backend(pg_backend_pid())"
+    monkeypatch.setattr(snapshot_postgresql, "_queries", lambda _major: queries)
+    with connected(source) as connection, pytest.raises(DBAPIError):
+        POSTGRESQL.snapshot(connection)
+    assert not caplog.records
+    with connected(source) as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
 
 
 def test_it_asks_as_often_for_many_tables(pg_url: str) -> None:

@@ -16,7 +16,8 @@ from migrate_flow.signing import sshsig
 from tests.services.ledgers import fill
 from tests.services.test_export import damaged
 from tests.services.test_verify_processes import children, needs_proc
-from tests.support.builders import ADA, BOB, MANIFEST, REV, Scribe, private_key, public_key
+from tests.support.builders import ADA, BOB, MANIFEST, REV, Scribe, policy_document, private_key, public_key
+from tests.support.glances import book
 
 
 class Plain:
@@ -107,3 +108,21 @@ def test_damage_is_named_as_the_ledgers_own_reader_names_it(
     with pytest.raises(LedgerError) as theirs:
         list(store_of(scribe).entries())
     assert (ours.value.message, ours.value.hint) == (theirs.value.message, theirs.value.hint)
+
+
+def test_a_ledger_that_could_not_be_read_is_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = create_store("sqlite:///ledger.db", tmp_path)
+    scribe = Scribe(store)
+    scribe.opens(policy_document())
+    scribe.created()
+    judge = book(store, tmp_path)
+    seqs = range(1, judge.history.seq + 1)
+
+    def away() -> None:
+        raise LedgerError("it can't be read now", hint="try again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read", away)
+        with pytest.raises(LedgerError, match="can't be read now"):
+            judge.signature_problems(seqs)
+    assert judge.signature_problems(seqs) == ()
