@@ -34,10 +34,10 @@ FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.classid = %(space)s AND l.objsubid = 2 AND l.granted
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ORDER BY a.pid, l.objid"""
-_HELD = f"""
-EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {SPACE} AND objid = {SUPERVISOR}
-  AND objsubid = 2 AND granted AND pid = {{pid}}
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""  # noqa: S608 all written here
+_HELD = """
+EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = {space} AND objid = {lock}
+  AND objsubid = 2 AND granted AND pid = {pid}
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 
 def activity(connection: Connection) -> tuple[Activity, ...]:
@@ -70,7 +70,7 @@ def holds(connection: Connection, pid: int) -> bool:
 def held_by_pid(pid: int) -> str:
     """As `holds`, to be asked for beside something else. Without parameters: env.py's own driver may have another way
     to write one."""
-    return _HELD.format(pid=int(pid))
+    return _HELD.format(space=SPACE, lock=SUPERVISOR, pid=int(pid))
 
 
 def take(connection: Connection, database: str, *, end_orphans: bool) -> int:

@@ -42,6 +42,16 @@ def test_a_plan_reads_its_own_steps_and_no_script_below_them(project: Project, m
     assert sorted(sealed) == ids[-3:]
 
 
+def _begun(project: Project, count: int) -> list[str]:
+    """A history of which the first revision stands in dev."""
+    ids = [f"a{n:03}" for n in range(count)]
+    for parent, revision in zip([None, *ids], ids, strict=False):
+        project.script(revision, parent)
+    project.flow("track", actor=ADA)
+    project.flow("apply", ids[0], "--env", "dev", actor=ADA)
+    return ids
+
+
 class _Asked:
     """What is sent to a database, on whatever connection."""
 
@@ -76,11 +86,7 @@ def test_a_step_more_is_one_connection_more_and_so_many_statements(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     project = governed(tmp_path, (f"dev={pg_url}",))
-    ids = [f"a{n:03}" for n in range(8)]
-    for parent, revision in zip([None, *ids], ids, strict=False):
-        project.script(revision, parent)
-    project.flow("track", actor=ADA)
-    project.flow("apply", ids[0], "--env", "dev", actor=ADA)
+    ids = _begun(project, 8)
     asked.taken()
     project.flow("apply", ids[2], "--env", "dev", actor=ADA)
     two = asked.taken()
@@ -100,11 +106,7 @@ def test_the_server_is_waited_for_so_many_times(
     monkeypatch.chdir(tmp_path)
     with Proxy(postgres.folder / ".s.PGSQL.5432") as way:
         project = governed(tmp_path, (f"dev={way.through(pg_url)}",))
-        ids = [f"a{n:03}" for n in range(6)]
-        for parent, revision in zip([None, *ids], ids, strict=False):
-            project.script(revision, parent)
-        project.flow("track", actor=ADA)
-        project.flow("apply", ids[0], "--env", "dev", actor=ADA)
+        ids = _begun(project, 6)
         turns = []
         for last in (1, 5):
             way.turns = 0

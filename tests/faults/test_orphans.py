@@ -170,11 +170,11 @@ def test_an_orphan_is_ended_on_demand(place: Place) -> None:
     place.applied_once(lambda: _is(place))
 
 
-# Our three connections to the target, in the order in which they are made.
+# Our connections to the target: the lock's, then in the order in which they are made.
 _OURS = {
     POSTGRESQL: "SELECT pid FROM pg_stat_activity a WHERE application_name LIKE 'migrate-flow%%' AND pid <> "
     "pg_backend_pid() AND datname = current_database() ORDER BY NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid "
-    "AND l.locktype = 'advisory' AND l.objid = 1), backend_start",  # the lock's own, then by age
+    "AND l.locktype = 'advisory' AND l.objid = 1), backend_start",
     MARIADB: "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id() "
     "ORDER BY id",
 }
