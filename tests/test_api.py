@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -220,8 +221,12 @@ def test_each_exception_of_the_documentation(project: Project, monkeypatch: pyte
         opened.plan("dev", "b00000000001")
     broken.unlink()
     monkeypatch.setenv("MIGRATE_FLOW_FAILPOINT", "evidence-read:interrupt")
-    with pytest.raises(UnsettledError, match="before the outcome"):
-        opened.apply("dev")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(UnsettledError, match="before the outcome"):
+            opened.apply("dev")
+    finally:
+        signal.signal(signal.SIGINT, before)
     monkeypatch.delenv("MIGRATE_FLOW_FAILPOINT")
     ledger = project.folder / ".migrate-flow" / "ledger.db"
     ledger.write_bytes(b"no ledger")
