@@ -121,7 +121,6 @@ def before_production(folder: Path, count: int, pending: int, environ: Mapping[s
         ours(CARLA, "approve", revision)
     for name in ENVIRONMENTS[:-1]:
         ours(ADA, "apply", "--env", name)
-    ours(ADA, "status")  # as everybody looks at it now and then: it finds out what is settled
     return below.revision
 
 

@@ -32,7 +32,7 @@ from migrate_flow.core.place import Place
 from migrate_flow.core.policy import Policy
 from migrate_flow.core.snapshot import RecordedSchema
 
-FORMAT = 2  # of everything below
+FORMAT = 3  # of everything below
 _LISTS = ("created", "checks", "self_reviews", "reviews", "approvals", "waivers", "withdrawals")
 
 Fetch = Callable[[int], Entry]

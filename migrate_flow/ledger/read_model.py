@@ -66,12 +66,12 @@ class ReadModel:
             mark = Mark(Head(seq, digest), rows, state)
             found = _Thawing(index, Parts(self._folder, index["parts"]), fetch, self._mended(mark.head, afresh))
             history, applications = found.history()
-            settled = SettledRows(*index["settled"])
+            settled, unedited = SettledRows(*index["settled"]), dict[str, str](index["unedited"])
         except _UNUSABLE:
             return None
         self._index, self._parts, self._applications = index, found.parts, applications
         self._records = history.revisions
-        return Kept(history, mark, settled)
+        return Kept(history, mark, settled, unedited)
 
     def _mended(self, head: Head, afresh: Callable[[Head], History]) -> Callable[[], History]:
         @cache
@@ -96,6 +96,7 @@ class ReadModel:
             "version": _VERSION,
             "mark": [kept.mark.head.seq, kept.mark.head.hash, kept.mark.rows, kept.mark.state],
             "settled": kept.settled.frozen(),
+            "unedited": kept.unedited,
         }
         if grown and history.seq == known["outline"]["seq"]:
             index = {**known, **index}

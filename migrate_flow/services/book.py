@@ -104,6 +104,14 @@ class Book:
     def settle(self, found: Mapping[str, Settled]) -> None:
         """Remember them, where somebody keeps them."""
 
+    @property
+    def unedited(self) -> Mapping[str, str]:
+        """Revisions known to have had one manifest in all entries, with it: nobody keeps them here."""
+        return {}
+
+    def keep_unedited(self, found: Mapping[str, str]) -> None:
+        """Remember these too, where somebody keeps them."""
+
     def _read(self) -> History:
         with uncollected():
             return fold(self.ledger.entries(), self._verifier.key_of)

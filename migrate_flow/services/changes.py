@@ -76,6 +76,7 @@ class Changes:
         self._manifests: dict[str, Manifest | None] = {**(known or {})}
         self._known: dict[str, list[tuple[int, str]]] = {}
         self._unlike_until: dict[str, float] = {}
+        self._unedited: dict[str, str] = {}
 
     def since(self, revision: str, *, surroundings: bool = True) -> tuple[str, ...]:
         """Each sentence names who vouched, and in which entry. surroundings: of env.py and the configuration too."""
@@ -152,16 +153,21 @@ class Changes:
             others = [below[parent] for parent in parents if below[parent]]
             edited = [parent for parent in parents if self._edited(parent)]
             below[id_] = frozenset(edited).union(*others) if edited or len(others) != 1 else others[0]
+        self.workspace.book.keep_unedited(self._unedited)
         return below
 
     def _edited(self, revision: str) -> bool:
         """Whether its bytes were ever others; notes from which position on they are as now."""
-        settled = self.workspace.book.settled.get(revision)
-        if settled is not None and settled.only and self._here(revision) == settled.manifest:
+        known = self.workspace.book.unedited.get(revision)
+        if known is not None and self._here(revision) == known:
             return False  # by far the most, for which no record need be read
         told = self._heard(revision)
-        if not told or self._is_alone(revision, told):
+        if not told:
             return False
+        if len({manifest for _seq, manifest in told}) == 1:
+            self._unedited[revision] = known = told[0][1]
+            if self._here(revision) == known:
+                return False
         now = self._manifest(revision)
         unlike = [n for n, (_seq, manifest) in enumerate(told) if now is not None and manifest != now.digest]
         if unlike:
@@ -170,14 +176,9 @@ class Changes:
         return bool(unlike)
 
     def _here(self, revision: str) -> str:
-        """The digest of what is here, of a script that imports nothing without parsing it."""
+        """The digest of what is here, of a script that imports nothing without parsing it, which of thousands of
+        ancestors takes seconds."""
         return self.workspace.scripts.digest_alone(revision)
-
-    def _is_alone(self, revision: str, heard: Sequence[tuple[int, str]]) -> bool:
-        """Whether it was never anything but a script without modules, byte for byte the one that is here: told without
-        parsing it, which of thousands of ancestors takes seconds."""
-        known = {manifest for _seq, manifest in heard}
-        return len(known) == 1 and self._here(revision) in known
 
     def _heard(self, revision: str) -> list[tuple[int, str]]:
         """(position, manifest) of everything in the ledger that tells of its bytes, in order."""

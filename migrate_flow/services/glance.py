@@ -28,11 +28,21 @@ MOST_HELD = 5_000  # entries folded just now; of more than that, what was kept o
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept of a fold. mark: of the entries that it is made of. settled: by revision."""
+    """What is kept of a fold. mark: of the entries that it is made of. settled: by revision. unedited: the one manifest
+    of which entries spoke, by revision, as far as somebody looked."""
 
     history: History
     mark: Mark
     settled: SettledRows = field(default_factory=SettledRows)
+    unedited: dict[str, str] = field(default_factory=dict)
+
+    def forget(self, revision: str) -> None:
+        """An entry speaks of it."""
+        self.settled.forget(revision)
+        self.unedited.pop(revision, None)
+
+    def forget_all(self) -> None:
+        self.settled, self.unedited = SettledRows(), {}
 
 
 class Model(Protocol):
@@ -78,6 +88,16 @@ class Glance(Book):
             kept.settled = SettledRows.of(found)
             self._save(kept)
 
+    @property
+    def unedited(self) -> Mapping[str, str]:
+        return self._kept.unedited if self._kept and self._is_all(self._kept) else {}
+
+    def keep_unedited(self, found: Mapping[str, str]) -> None:
+        kept = self._kept
+        if found and kept is not None and self._is_all(kept):
+            kept.unedited |= found
+            self._save(kept)
+
     @staticmethod
     def _is_all(kept: Kept) -> bool:
         """Whether nothing was folded since that others appended meanwhile."""
@@ -108,9 +128,9 @@ class Glance(Book):
                 raise _FoldAgain
             charter = len(history.charter)
             add(history, entry, self._verifier.key_of)
-            kept.settled.forget(entry.revision or "")
+            kept.forget(entry.revision or "")
             if len(history.charter) > charter:
-                kept.settled = SettledRows()
+                kept.forget_all()
         (kept.mark,) = marks
         self._kept = kept
         return history

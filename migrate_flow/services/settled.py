@@ -3,7 +3,7 @@ up, and what was found out of one holds until something about it changes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,19 +37,16 @@ def settled(
     applied: Mapping[str, Applied | None],
     policy: Policy,
     now: str,
-    manifests: Collection[str],
     *,
     in_tree: bool,
 ) -> Settled | None:
-    """None where something is left to do, or may be. applied: how it stands, by environment. now: RFC 3339 in UTC.
-    manifests: of which entries spoke."""
+    """None where something is left to do, or may be. applied: how it stands, by environment. now: RFC 3339 in UTC."""
     if standing.state not in _STATES or standing.stale or not all(state in _ARRIVED for state in applied.values()):
         return None
     expires = policy.approval_expires
     until = format_time(min(said.at for said in standing.approvals) + expires) if standing.approvals and expires else ""
     where = {name: state.value for name, state in applied.items() if state is not None}
-    here, only = standing.manifest if in_tree else "", set(manifests) <= {standing.manifest}
-    return Settled(here, standing.state.value, where, now, until, only)
+    return Settled(standing.manifest if in_tree else "", standing.state.value, where, now, until)
 
 
 def listed(found: Sequence[str]) -> frozenset[str]:

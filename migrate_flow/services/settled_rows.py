@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 class Settled(NamedTuple):
     """A revision that stands everywhere, with nothing left to do, as long as its manifest here (empty: it is not in
     this checkout) is this one, and it is not earlier than since or as late as until (RFC 3339; empty: ever).
-    applied: how it stands, by environment. only: no entry ever spoke of other bytes of it."""
+    applied: how it stands, by environment."""
 
     manifest: str
     state: str
     applied: Mapping[str, str]
     since: str
     until: str
-    only: bool
 
     def in_time(self, now: str) -> bool:
         return self.since <= now and (not self.until or now < self.until)

@@ -11,7 +11,6 @@ from migrate_flow.core.entry import format_time
 from migrate_flow.core.history import STANDING_STATES, Application, Applied, EnvironmentRecord, PolicyVersion
 from migrate_flow.core.policy import Level
 from migrate_flow.core.standing import Standing, State
-from migrate_flow.services.changes import heard
 from migrate_flow.services.content import resolve_one, standing_of
 from migrate_flow.services.open_attempts import OpenAttempt, open_attempts
 from migrate_flow.services.settled import Brief, listed
@@ -150,8 +149,7 @@ def _settled(workspace: Workspace, row: Row, manifest: Outline | None, now: str)
     if row.next or row.in_tree != (manifest is not None):
         return None
     applied = {name: known.state if known else None for name, known in row.applied.items()}
-    told = {manifest for _seq, manifest in heard(workspace.history, workspace.history.record(row.revision))}
-    return settled_as(row.standing, applied, workspace.policy, now, told, in_tree=row.in_tree)
+    return settled_as(row.standing, applied, workspace.policy, now, in_tree=row.in_tree)
 
 
 def _brief(workspace: Workspace, revision: str, known: Settled) -> Brief:

@@ -11,7 +11,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from migrate_flow.alembic_adapter.checkout import Checkout
+from migrate_flow.core.history import RevisionRecord
 from migrate_flow.core.revision import Manifest
+from migrate_flow.ledger import read_model
 from tests.support.postgres import PostgresServer
 from tests.support.project import ADA, CARLA, Project, governed
 from tests.support.proxy import Proxy
@@ -42,6 +44,38 @@ def test_a_plan_reads_its_own_steps_and_no_script_below_them(project: Project, m
     plan = project.json("plan", "--env", "dev", actor=CARLA)
     assert [step["revision"] for step in plan["steps"]] == ids[-3:]
     assert sorted(sealed) == ids[-3:]
+
+
+def test_the_next_plan_reads_no_record_of_what_never_changed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = _begun(project, 30)
+    for revision in ids[1:3]:
+        project.flow("self-review", revision, actor=ADA)
+    thawed: list[str] = []
+    thaw = read_model.thaw_record
+
+    def counted(revision: str, *how: Any) -> RevisionRecord:
+        thawed.append(revision)
+        return thaw(revision, *how)
+
+    monkeypatch.setattr(read_model, "thaw_record", counted)
+
+    def planned(to: str) -> list[str]:
+        thawed.clear()
+        steps = project.json("plan", "--env", "dev", "--to", to, actor=CARLA)["steps"]
+        return [sentence for step in steps for sentence in step["changes"]]
+
+    assert not planned("a020")
+    project.flow("self-review", "a003", actor=ADA)
+    assert not planned("a002")
+    assert not {*thawed} & {"a000"}, thawed
+    path = project.folder / "migrations" / "versions" / "a000.py"
+    text = path.read_text()
+    path.write_text(text + "# no comment\n")
+    (first, second) = planned("a002")
+    assert "its ancestor a000" in first
+    assert "its ancestor a000" in second
+    path.write_text(text)
+    assert not planned("a002")
 
 
 def _begun(project: Project, count: int) -> list[str]:

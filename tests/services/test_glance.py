@@ -26,6 +26,7 @@ from tests.support.builders import (
     BOB,
     DAN,
     MANIFEST,
+    OTHER_BYTES,
     REV,
     Scribe,
     approved,
@@ -331,19 +332,38 @@ def test_who_glances_signs_nothing(scribe: Scribe, tmp_path: Path) -> None:
 
 
 def test_what_was_settled_is_not_once_others_appended_meanwhile(scribe: Scribe, tmp_path: Path) -> None:
-    known = {REV: Settled(MANIFEST, "approved", {}, "", "", True)}
+    known = {REV: Settled(MANIFEST, "approved", {}, "", "")}
     early = glance(_store(tmp_path), tmp_path)
     early.history  # noqa: B018
     early.settle(known)
-    assert glance(_store(tmp_path), tmp_path).settled == {}  # nobody read the ledger yet
+    early.keep_unedited({REV: MANIFEST})
+    unread = glance(_store(tmp_path), tmp_path)  # nobody read the ledger yet
+    assert (unread.settled, unread.unedited) == ({}, {})
     late = glance(_store(tmp_path), tmp_path)
     late.history  # noqa: B018
     assert late.settled == early.settled == known
+    assert late.unedited == early.unedited == {REV: MANIFEST}
     scribe.checked()
     early.catch_up()
-    assert early.settled == {}
+    assert (early.settled, early.unedited) == ({}, {})
     late = glance(_store(tmp_path), tmp_path)
     late.history  # noqa: B018
     early.settle(known)
+    early.keep_unedited({REV: MANIFEST})
     after = glance(_store(tmp_path), tmp_path)
     assert (after.history.seq, after.settled, late.settled) == (scribe.head.seq, {}, {})
+    assert (after.unedited, late.unedited) == ({}, {})
+
+
+def test_what_was_kept_of_one_migration_outlives_what_is_said_of_another(scribe: Scribe, tmp_path: Path) -> None:
+    early = glance(_store(tmp_path), tmp_path)
+    early.history  # noqa: B018
+    early.keep_unedited({REV: MANIFEST, "0123456789ab": OTHER_BYTES})
+    scribe.checked()
+    late = glance(_store(tmp_path), tmp_path)
+    late.history  # noqa: B018
+    assert late.unedited == {"0123456789ab": OTHER_BYTES}
+    scribe.proposes(policy_document(approval_expires="7d"))
+    last = glance(_store(tmp_path), tmp_path)
+    last.history  # noqa: B018
+    assert last.unedited == {}

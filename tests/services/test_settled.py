@@ -24,7 +24,7 @@ def _settled(
 ) -> Settled | None:
     history = scribe.history()
     standing = stand(history.record(REV), manifest, history.policy, now=LATER)
-    return settled(standing, applied, history.policy, NOW, [manifest], in_tree=True)
+    return settled(standing, applied, history.policy, NOW, in_tree=True)
 
 
 def _holds(found: Settled, manifest: str, now: str) -> bool:
@@ -63,7 +63,6 @@ def test_it_holds_as_long_as_the_judge_says_the_same(seconds: int) -> None:
         EVERYWHERE,
         history.policy,
         NOW,
-        [MANIFEST],
         in_tree=True,
     )
     assert found is not None
