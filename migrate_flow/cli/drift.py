@@ -31,9 +31,13 @@ def drift(
     from migrate_flow.services import drift as service
     from migrate_flow.views import drifting
 
-    space = workspace(ctx, actor, format_name)
+    wanted, space = [env] if env else (), workspace(ctx, actor, format_name, reads=True)
     with busy("reading the schemas"):
-        found = service.drift(space, [env] if env else ())
+        found = service.drift(space, wanted, records=False)
+    if any(one.differs for one in found):  # to be recorded, by what all entries say
+        space = workspace(ctx, actor, format_name)
+        with busy("reading the schemas"):
+            found = service.drift(space, wanted)
     emit(ctx, drifting.drift(found), format_name, output)
     raise typer.Exit(0 if all(one.clean for one in found) else 1)
 

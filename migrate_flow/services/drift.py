@@ -40,9 +40,14 @@ class Drifted:
     log: tuple[LoggedDdl, ...] = ()
 
     @property
+    def differs(self) -> bool:
+        """Whether there is something for the ledger to know."""
+        return bool(self.elsewhere or self.drift.differences)
+
+    @property
     def clean(self) -> bool | None:
         """None where it can't be told."""
-        if self.elsewhere or self.drift.differences:
+        if self.differs:
             return False
         return self.drift.clean
 
@@ -67,14 +72,14 @@ class Accepted:
     guard: Difference | None = None
 
 
-def drift(workspace: Workspace, environments: Sequence[str] = ()) -> tuple[Drifted, ...]:
-    """Each of them; default, all that this file says how to reach. What is found is recorded once, if a signer is
-    known. Raises UsageError, LedgerError."""
+def drift(workspace: Workspace, environments: Sequence[str] = (), *, records: bool = True) -> tuple[Drifted, ...]:
+    """Each of them; default, all that this file says how to reach. records: what is found goes into the ledger, once,
+    if a signer is known. Raises UsageError, LedgerError."""
     known = [name for name in workspace.policy.environments if name in workspace.config.environments]
-    return tuple(_drift(workspace, name) for name in environments or known)
+    return tuple(_drift(workspace, name, records=records) for name in environments or known)
 
 
-def _drift(workspace: Workspace, environment: str) -> Drifted:
+def _drift(workspace: Workspace, environment: str, *, records: bool) -> Drifted:
     situation = look(workspace, environment)
     found, problem = situation.live.drift(situation.target), situation.observation.problem
     elsewhere, hint = ("", "") if problem else _elsewhere(workspace, situation)
@@ -82,8 +87,10 @@ def _drift(workspace: Workspace, environment: str) -> Drifted:
         found = replace(found, unknown=problem or "nothing is recorded of what stands there")
     if elsewhere:
         elsewhere = "; ".join(filter(None, [elsewhere, _by_whom(workspace, situation, found)]))
-    seq = _record(workspace, situation, found, elsewhere) if found.differences or elsewhere else 0
-    return Drifted(environment, found, elsewhere, hint, seq, _log(workspace, situation))
+    drifted = Drifted(environment, found, elsewhere, hint, log=_log(workspace, situation))
+    if not (records and drifted.differs):
+        return drifted
+    return replace(drifted, seq=_record(workspace, situation, found, elsewhere))
 
 
 def _log(workspace: Workspace, situation: Situation) -> tuple[LoggedDdl, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,12 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from migrate_flow.alembic_adapter.checkout import Checkout
-from migrate_flow.core.history import RevisionRecord
+from migrate_flow.core import lifecycle
+from migrate_flow.core.entry import Entry
+from migrate_flow.core.history import History, RevisionRecord
 from migrate_flow.core.revision import Manifest
 from migrate_flow.ledger import read_model
+from migrate_flow.services import glance
 from tests.support.postgres import PostgresServer
 from tests.support.project import ADA, CARLA, Project, governed
 from tests.support.proxy import Proxy
@@ -86,6 +92,32 @@ def _begun(project: Project, count: int) -> list[str]:
     project.flow("track", actor=ADA)
     project.flow("apply", ids[0], "--env", "dev", actor=ADA)
     return ids
+
+
+def test_a_clean_schema_is_told_from_what_was_kept_and_another_one_is_recorded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begun(project, 3)
+    assert project.flow("drift", "--env", "dev", actor=ADA)
+    folded: list[int] = []
+    add = lifecycle.add
+
+    def counted(history: History, entry: Entry, *how: Any) -> None:
+        folded.append(entry.seq)
+        add(history, entry, *how)
+
+    for module in (lifecycle, glance):
+        monkeypatch.setattr(module, "add", counted)
+    assert project.flow("drift", "--env", "dev", actor=ADA)
+    assert not folded
+    with closing(sqlite3.connect(project.folder / "dev.db")) as connection, connection:
+        connection.execute("CREATE TABLE by_hand (id INTEGER)")
+    found = project.run("drift", "--env", "dev", "--format", "json", actor=ADA)
+    assert found.code == 1
+    (entry,) = project.json("log", "--kind", "drift.found")["entries"]
+    assert json.loads(found.out)["seq"] == entry["seq"]
+    assert project.run("drift", "--env", "dev", actor=ADA).code == 1
+    assert len(project.json("log", "--kind", "drift.found")["entries"]) == 1
 
 
 class _Asked:
