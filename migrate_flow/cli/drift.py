@@ -34,7 +34,7 @@ def drift(
     wanted, space = [env] if env else (), workspace(ctx, actor, format_name, reads=True)
     with busy("reading the schemas"):
         found = service.drift(space, wanted, records=False)
-    if any(one.differs for one in found):  # to be recorded, by what all entries say
+    if any(one.new for one in found):  # to be recorded, by what all entries say
         space = workspace(ctx, actor, format_name)
         with busy("reading the schemas"):
             found = service.drift(space, wanted)

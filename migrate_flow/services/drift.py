@@ -30,7 +30,8 @@ _OUT_OF_BAND = "target-identified"
 class Drifted:
     """One environment. elsewhere: what is wrong with its place in the history (changed by plain Alembic, restored,
     another database), and elsewhere_hint what settles that; empty if nothing is. seq: of the entry that was made of
-    it, 0 for none. log: what the guard saw since the schema was recorded: who did it."""
+    it, 0 for none. log: what the guard saw since the schema was recorded: who did it. new: the ledger did not know of
+    it."""
 
     environment: str
     drift: Drift
@@ -38,16 +39,12 @@ class Drifted:
     elsewhere_hint: str = ""
     seq: int = 0
     log: tuple[LoggedDdl, ...] = ()
-
-    @property
-    def differs(self) -> bool:
-        """Whether there is something for the ledger to know."""
-        return bool(self.elsewhere or self.drift.differences)
+    new: bool = False
 
     @property
     def clean(self) -> bool | None:
         """None where it can't be told."""
-        if self.differs:
+        if self.elsewhere or self.drift.differences:
             return False
         return self.drift.clean
 
@@ -87,10 +84,9 @@ def _drift(workspace: Workspace, environment: str, *, records: bool) -> Drifted:
         found = replace(found, unknown=problem or "nothing is recorded of what stands there")
     if elsewhere:
         elsewhere = "; ".join(filter(None, [elsewhere, _by_whom(workspace, situation, found)]))
-    drifted = Drifted(environment, found, elsewhere, hint, log=_log(workspace, situation))
-    if not (records and drifted.differs):
-        return drifted
-    return replace(drifted, seq=_record(workspace, situation, found, elsewhere))
+    new = bool(found.differences or elsewhere) and _is_new(situation, found, elsewhere)
+    seq = _record(workspace, situation, found, elsewhere) if records and new else 0
+    return Drifted(environment, found, elsewhere, hint, seq, _log(workspace, situation), new)
 
 
 def _log(workspace: Workspace, situation: Situation) -> tuple[LoggedDdl, ...]:
@@ -146,14 +142,21 @@ def _by_whom(workspace: Workspace, situation: Situation, found: Drift) -> str:
     return "the schema changed with it"
 
 
+def _is_new(situation: Situation, found: Drift, elsewhere: str) -> bool:
+    """Once for each schema and place that is found."""
+    mark = drift_mark(found.now, _guard_change(found), elsewhere)
+    return situation.target is not None and situation.target.drift != mark
+
+
+def _guard_change(found: Drift) -> str:
+    return found.guard.change if found.guard else ""
+
+
 def _record(workspace: Workspace, situation: Situation, found: Drift, elsewhere: str) -> int:
-    """Once for each schema and place that is found. A reader without a key leaves no entry."""
-    guard = found.guard.change if found.guard else ""
-    if situation.target is None or situation.target.drift == drift_mark(found.now, guard, elsewhere):
-        return 0
+    """A reader without a key leaves no entry."""
     schema, stored = schema_fields(situation.live.schema())
     fields = _fields(situation, found, found.differences) | {
-        "schema": schema, "guard": guard or None, "elsewhere": elsewhere or None,
+        "schema": schema, "guard": _guard_change(found) or None, "elsewhere": elsewhere or None,
     }  # fmt: skip
     try:
         entry = workspace.book.append(Draft(Kind.DRIFT_FOUND, (), fields, stored))

@@ -116,7 +116,9 @@ def test_a_clean_schema_is_told_from_what_was_kept_and_another_one_is_recorded(
     assert found.code == 1
     (entry,) = project.json("log", "--kind", "drift.found")["entries"]
     assert json.loads(found.out)["seq"] == entry["seq"]
+    folded.clear()
     assert project.run("drift", "--env", "dev", actor=ADA).code == 1
+    assert not folded
     assert len(project.json("log", "--kind", "drift.found")["entries"]) == 1
 
 
