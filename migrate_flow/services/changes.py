@@ -74,7 +74,7 @@ class Changes:
         self.workspace = workspace
         self.revisions = revisions
         self._manifests: dict[str, Manifest | None] = {**(known or {})}
-        self._known: dict[str, list[tuple[int, str]]] = {}
+        self._told: dict[str, list[tuple[int, str]]] = {}  # of those in _below
         self._unlike_until: dict[str, float] = {}
         self._unedited: dict[str, str] = {}
 
@@ -127,7 +127,7 @@ class Changes:
         """Those whose bytes the ledger knew when it was said, and that are others now."""
         found: list[str] = []
         for ancestor in sorted(id_ for id_ in self._below.get(revision, ()) if self._unlike_until[id_] > said.seq):
-            known = [(seq, manifest) for seq, manifest in self._heard(ancestor) if seq < said.seq]
+            known = [(seq, manifest) for seq, manifest in self._told[ancestor] if seq < said.seq]
             now = self._manifest(ancestor)
             if known and now is not None and known[-1][1] != now.digest:
                 if len(found) == _MOST_ANCESTORS:
@@ -161,7 +161,7 @@ class Changes:
         known = self.workspace.book.unedited.get(revision)
         if known is not None and self._here(revision) == known:
             return False  # by far the most, for which no record need be read
-        told = self._heard(revision)
+        told = heard(self.workspace.history, self.workspace.history.record(revision))
         if not told:
             return False
         if len({manifest for _seq, manifest in told}) == 1:
@@ -171,6 +171,7 @@ class Changes:
         now = self._manifest(revision)
         unlike = [n for n, (_seq, manifest) in enumerate(told) if now is not None and manifest != now.digest]
         if unlike:
+            self._told[revision] = told
             later = told[unlike[-1] + 1 :]
             self._unlike_until[revision] = later[0][0] if later else float("inf")
         return bool(unlike)
@@ -179,13 +180,6 @@ class Changes:
         """The digest of what is here, of a script that imports nothing without parsing it, which of thousands of
         ancestors takes seconds."""
         return self.workspace.scripts.digest_alone(revision)
-
-    def _heard(self, revision: str) -> list[tuple[int, str]]:
-        """(position, manifest) of everything in the ledger that tells of its bytes, in order."""
-        if revision in self._known:
-            return self._known[revision]
-        self._known[revision] = heard(self.workspace.history, self.workspace.history.record(revision))
-        return self._known[revision]
 
     def _policy(self, said: Attestation) -> list[str]:
         versions = self.workspace.history.policies
