@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
+from migrate_flow import garbage
 
-# What a command loads and reads (modules, entries, schemas, scripts) makes no cycles: to look for some in all of it
-# takes a fifth of the time, and a command ends soon.
-_RARELY = (50_000, 20, 100)
-gc.set_threshold(*_RARELY)
+garbage.rarely()
 
 from migrate_flow.cli.app import app  # noqa: E402
 
@@ -16,7 +13,7 @@ def main() -> None:
     try:
         app()
     finally:
-        gc.freeze()  # else the interpreter looks through everything for cycles as it leaves, a tenth of an `apply`
+        garbage.at_the_end()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migrate_flow import garbage
 from migrate_flow.alembic_adapter import plain_mako
 from migrate_flow.core.canonical import sha256
 from migrate_flow.core.graph import RevisionGraph
@@ -153,6 +154,7 @@ class AlembicRunner:
         if env_py.is_file() and b"config_file_name is not None" in env_py.read_bytes():
             # NOTE: fileConfig would disable our loggers and print Alembic's own; the stock templates allow None.
             config.config_file_name = None
+        garbage.leave_out_what_is_here()  # env.py is about to run
         return config
 
 

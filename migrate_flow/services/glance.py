@@ -94,7 +94,7 @@ class Glance(Book):
 
     def keep_unedited(self, found: Mapping[str, str]) -> None:
         kept = self._kept
-        if found and kept is not None and self._is_all(kept):
+        if kept is not None and self._is_all(kept) and not found.items() <= kept.unedited.items():
             kept.unedited |= found
             self._save(kept)
 

@@ -226,6 +226,22 @@ def test_an_adoption_names_what_it_takes_as_it_is(place: tuple[Shell, Sql]) -> N
     assert shell.json("drift", "--env", "dev")["clean"] is True
 
 
+def test_what_one_environment_hides_does_not_keep_the_other_from_the_ledger(terminal: Terminal, tmp_path: Path) -> None:
+    shell = terminal(tmp_path / "shop")
+    versions = make_project(shell)
+    environments, run = _sqlite(shell)
+    put_under_the_flow(shell, *environments, team=True)
+    write_script(versions, "aaaa01")
+    shell.flow("track", actor=ADA)
+    attest(shell, "aaaa01")
+    for name in ("dev", "staging"):
+        shell.flow("apply", "--env", name, actor=ADA)
+    run("dev", "CREATE TABLE by_hand (id INTEGER)")
+    run("staging", "UPDATE migrate_flow_receipt SET ledger_seq = 9999 WHERE final")
+    assert "can't be trusted: staging has a receipt" in shell.flow("drift", actor=ADA, code=4).err
+    assert [entry["environment"] for entry in entries(shell, "drift.found")] == ["dev"]
+
+
 def test_a_snapshot_that_is_gone_is_missed(place: tuple[Shell, Sql]) -> None:
     shell, run = place
     run("dev", "CREATE TABLE by_hand (id INTEGER)")

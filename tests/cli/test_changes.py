@@ -55,6 +55,20 @@ def test_nothing_changed(approved: Project) -> None:
     assert shown(approved) == []
 
 
+def test_an_ancestor_that_is_again_as_it_was_once(project: Project) -> None:
+    path = project.script("aaaa")
+    first = path.read_text()
+    project.script("bbbb", "aaaa")
+    project.approved("aaaa")
+    append(project, f"{VERSIONS}/aaaa.py", "# other bytes\n")
+    project.flow("self-review", "aaaa", actor=ADA)
+    project.approved("bbbb")
+    path.write_text(first)
+    for _ in range(2):  # also from what the first one kept
+        (said,) = project.json("show", "bbbb")["changes"]
+        assert f"its ancestor aaaa ({VERSIONS}/aaaa.py) is not what the ledger knew then" in said
+
+
 def test_nobody_vouched_yet(project: Project) -> None:
     project.script("aaaa")
     project.flow("track", actor=ADA)

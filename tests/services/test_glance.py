@@ -346,6 +346,8 @@ def test_what_was_settled_is_not_once_others_appended_meanwhile(scribe: Scribe, 
     scribe.checked()
     early.catch_up()
     assert (early.settled, early.unedited) == ({}, {})
+    early.keep_unedited({REV: MANIFEST})
+    assert early.unedited == {}
     late = glance(_store(tmp_path), tmp_path)
     late.history  # noqa: B018
     early.settle(known)
