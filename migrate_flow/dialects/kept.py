@@ -49,15 +49,23 @@ class Kept:
             for tell in () if again else settle_in:
                 tell(connection)
             yield connection
-            connection.commit()  # nothing was written, and psycopg forgets what it prepared after each ROLLBACK
         except BaseException:
             self._failed = self._failed or again
             _close(connection)
             raise
+        self._give_back(purpose, connection)
+
+    def _give_back(self, purpose: str, connection: Connection) -> None:
+        """Whoever used it has what they came for, even if it is gone by now: what had to be written was committed."""
+        try:
+            connection.commit()  # psycopg forgets what it prepared after each ROLLBACK
+        except SQLAlchemyError:
+            _close(connection)
+            return
         if self._keeps and purpose not in self._idle:
             self._idle[purpose] = connection, time.monotonic()
         else:
-            connection.close()
+            _close(connection)
 
     def again(self, ask: Callable[[], _T]) -> _T:
         """What is asked, and on new connections once more if one that was kept fails: it alone may be gone."""
