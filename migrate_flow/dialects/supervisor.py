@@ -18,6 +18,7 @@ from migrate_flow.dialects.dialect import Begun, Dialect, mentioned
 from migrate_flow.errors import TargetError
 
 END_GRACE_S = 10.0
+_ENDED = "the connection beside the step was ended, by the server or on the way to it"
 _T = TypeVar("_T")
 
 
@@ -101,6 +102,8 @@ class Supervisor:
             try:
                 yield
             except SQLAlchemyError as error:
+                if self.connection.invalidated:  # from then on SQLAlchemy speaks of a transaction of its own
+                    raise TargetError(_ENDED, hint="run the command again") from error
                 said = " ".join(str(getattr(error, "orig", None) or error).split())
                 raise TargetError(redact(said), hint="migrate-flow doctor") from error
 

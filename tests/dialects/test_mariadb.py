@@ -18,6 +18,7 @@ from migrate_flow.core.trace import Durability, Journaled
 from migrate_flow.dialects import dialect_for, mysql_locks, mysql_text
 from migrate_flow.dialects.dialect import StepFrame
 from migrate_flow.errors import BusyError, TargetError
+from tests.support.project import ADA, governed
 
 if TYPE_CHECKING:
     from tests.support.mariadb import MariadbServer
@@ -363,3 +364,37 @@ def test_the_journal_takes_any_text_on_two_connections(mariadb: MariadbServer) -
         mine.commit()
         assert [item.n for item in tables.read_trace(beside, "a").durable] == [1, 2, 3]
     mariadb.execute("DROP DATABASE old_days")
+
+
+@pytest.mark.mariadb
+def test_what_can_not_be_written_down_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mariadb: MariadbServer, mariadb_url: str
+) -> None:
+    """A firewall or an administrator ended the connection that writes the journal."""
+    monkeypatch.chdir(tmp_path)
+    database = make_url(mariadb_url).database
+    project = governed(tmp_path, (f"dev={mariadb_url}",))
+    slow = "DO SLEEP(2)"
+    project.script("aaaa", upgrade=f'op.execute("{slow}"); op.create_table("late", sa.Column("id", sa.Integer))')
+    project.flow("track", actor=ADA)
+    aside = f"""SELECT a.id FROM information_schema.processlist a JOIN information_schema.processlist s ON s.db = a.db
+WHERE a.db = '{database}' AND a.command = 'Sleep' AND s.info = '{slow}'"""
+    holders = "SELECT connection FROM migrate_flow_holder"
+
+    def end() -> int:
+        until, found = time.monotonic() + 30, []
+        while not found and time.monotonic() < until:
+            time.sleep(0.05)
+            found = mariadb.execute(aside, database=database)
+        keep = mariadb.execute(holders, database=database)
+        for (process,) in set(found) - set(keep):
+            mariadb.execute(f"KILL {process}")
+        return len(set(found) - set(keep))
+
+    with ThreadPoolExecutor() as beside:
+        ended = beside.submit(end)
+        report = project.json("apply", "--env", "dev", actor=ADA, code=3)
+        assert ended.result() == 1
+    assert report["steps"][0]["outcome"] == "failed"
+    assert "the connection beside the step was ended" in report["steps"][0]["error"]
+    assert not mariadb.execute("SHOW TABLES LIKE 'late'", database=database)
