@@ -40,10 +40,12 @@ def drift(
     wanted, space = [env] if env else (), workspace(ctx, actor, format_name, reads=True)
     with busy("reading the schemas"):
         found = _seen(space, wanted)
-    if not found or any(one.new for one in found):  # to be recorded, by what all entries say
+    fresh = [one.environment for one in found if one.new]
+    if fresh or not found:  # to be recorded, by what all entries say; nobody else is looked at again
         space = workspace(ctx, actor, format_name)
         with busy("reading the schemas"):
-            found = service.drift(space, wanted)
+            again = service.drift(space, fresh or wanted)
+        found = _in_place(found, again)
     emit(ctx, drifting.drift(found), format_name, output)
     raise typer.Exit(0 if all(one.clean for one in found) else 1)
 
@@ -56,6 +58,11 @@ def _seen(space: Workspace, wanted: Sequence[str]) -> tuple[Drifted, ...]:
         return look(space, wanted, records=False)
     except MigrateFlowError:
         return ()
+
+
+def _in_place(found: Sequence[Drifted], again: Sequence[Drifted]) -> tuple[Drifted, ...]:
+    newer = {one.environment: one for one in again}
+    return tuple(newer.get(one.environment, one) for one in found or again)
 
 
 @group.command()
