@@ -15,7 +15,8 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import chain, islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import IO, cast
 
 from migrate_flow.errors import LedgerError
@@ -53,24 +54,12 @@ def judged(parts: Iterable[list[Row]], check: Check, processes: int, where: str)
 
 def _by_processes(parts: Iterator[list[Row]], check: Check, processes: int, where: str) -> Verdicts:
     waiting: deque[tuple[list[Row], Future[Answer]]] = deque()
-    idle: SimpleQueue[_Worker] = SimpleQueue()
-
-    def ask(rows: list[Row]) -> Answer:
-        worker = idle.get()  # there is one: as many threads as workers
-        try:
-            return worker.ask(rows)
-        finally:
-            idle.put(worker)
-
     # What is entered last is left first: the threads can end once no worker keeps them waiting.
-    with ThreadPoolExecutor(processes) as threads, ExitStack() as workers:
-        workers.callback(threads.shutdown, wait=False, cancel_futures=True)
-        with _explained(where):
-            for _ in range(processes):
-                idle.put(workers.enter_context(closing(_Worker(check))))
+    with ThreadPoolExecutor(processes) as threads, closing(_Workers(check)) as workers, ExitStack() as asked:
+        asked.callback(threads.shutdown, wait=False, cancel_futures=True)
         while True:
             for part in islice(parts, processes * _AHEAD - len(waiting)):
-                waiting.append((part, threads.submit(ask, part)))
+                waiting.append((part, threads.submit(workers.ask, part)))
             if not waiting:
                 return
             rows, answer = waiting.popleft()
@@ -78,6 +67,41 @@ def _by_processes(parts: Iterator[list[Row]], check: Check, processes: int, wher
                 verdicts = answer.result()
             for row, (problems, key) in zip(rows, verdicts, strict=True):
                 yield row, Judged(problems, key, None)
+
+
+class _Workers:
+    """One for each thread that asks, started by that thread: Ctrl-C is raised in the main one only, where it could come
+    between the start of a process and our knowing of it, and leave it behind."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._all: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._starting, self._ended = Lock(), False
+
+    def ask(self, rows: list[Row]) -> Answer:
+        """Raises what a worker raises, and EOFError once they are closed."""
+        try:
+            worker = self._idle.get_nowait()
+        except Empty:
+            worker = self._start()
+        try:
+            return worker.ask(rows)
+        finally:
+            self._idle.put(worker)
+
+    def _start(self) -> _Worker:
+        with self._starting:
+            if self._ended:
+                raise EOFError
+            self._all.append(_Worker(self._check))
+            return self._all[-1]
+
+    def close(self) -> None:
+        with self._starting:
+            self._ended = True
+        for worker in self._all:
+            worker.close()
 
 
 class _Worker:
