@@ -293,7 +293,8 @@ class DatabaseTarget:
     def lock(self, *, end_orphans: bool = False) -> Iterator[object]:
         with ExitStack() as stack:
             with self._translated():
-                lock = self._dialect.lock(self.url(), self.root, self.application, end_orphans=end_orphans)
+                places = (self.url(), self.root, self.application)
+                lock = self._dialect.lock(*places, engine=self._engine(), end_orphans=end_orphans)
                 try:
                     held = stack.enter_context(lock)
                 except BusyError as error:
@@ -315,8 +316,7 @@ class DatabaseTarget:
             return supervisor
 
     def migration_url(self) -> str:
-        url = self._dialect.migration_url(self.url(), self.root)
-        return url.render_as_string(hide_password=False)
+        return self._dialect.migration_url(self.url(), self.root).render_as_string(hide_password=False)
 
     @property
     def _dialect(self) -> Dialect:

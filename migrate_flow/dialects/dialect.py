@@ -170,10 +170,11 @@ class Dialect(Protocol):
     # The lock
 
     def lock(
-        self, url: URL, root: Path, application: str, *, end_orphans: bool = False
+        self, url: URL, root: Path, application: str, *, engine: Engine | None = None, end_orphans: bool = False
     ) -> AbstractContextManager[object]:
         """Hold the target against other processes of ours, orphaned server processes included. The value proves it
-        on another connection, see holds. Raises BusyError naming the holder. end_orphans: end those first."""
+        on another connection, see holds. Raises BusyError naming the holder. engine: one of our own that knows its
+        server already. end_orphans: end those first."""
         ...
 
     def holds(self, connection: Connection, held: object) -> bool:

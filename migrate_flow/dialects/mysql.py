@@ -144,8 +144,10 @@ class Mysql:
             locks.note(connection, name, holder, connection.get_execution_options().get("application", ""))
 
     @contextmanager
-    def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
-        engine = self.creating_engine(url, root, application)
+    def lock(
+        self, url: URL, root: Path, application: str, *, engine: Engine | None = None, end_orphans: bool = False
+    ) -> Iterator[object]:
+        engine = engine or self.creating_engine(url, root, application)
         with engine.connect() as connection:
             self.watch(connection)
             held = locks.take(connection, self.tables, application, end_orphans=end_orphans)

@@ -77,6 +77,7 @@ class Postgresql:
             return create_engine(
                 url.set(drivername="postgresql+psycopg"),
                 hide_parameters=True,
+                use_native_hstore=False,  # we read none; to find out whether there is the type takes three round trips
                 poolclass=pool.NullPool,
                 connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": application[:63]},
             )
@@ -131,8 +132,10 @@ class Postgresql:
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
 
     @contextmanager
-    def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
-        engine = self.creating_engine(url, root, application)
+    def lock(
+        self, url: URL, root: Path, application: str, *, engine: Engine | None = None, end_orphans: bool = False
+    ) -> Iterator[object]:
+        engine = engine or self.creating_engine(url, root, application)
         with engine.connect() as connection:
             self.watch(connection)
             held = locks.take(connection, str(url.database), end_orphans=end_orphans)
@@ -237,10 +240,9 @@ class Postgresql:
 
     def watch(self, connection: Connection) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        for name in ("statement_timeout", "idle_session_timeout"):
-            # The second came with PostgreSQL 14.
-            with suppress(DBAPIError):
-                connection.exec_driver_sql(f"SET {name} = 0")
+        late = (connection.dialect.server_version_info or ()) >= (14,)
+        names = ("statement_timeout", *(["idle_session_timeout"] if late else []))
+        connection.exec_driver_sql("SELECT " + ", ".join(f"set_config('{name}', '0', false)" for name in names))
 
     def fingerprint(self, connection: Connection, text: str) -> str | None:
         return None

@@ -81,8 +81,8 @@ def take(connection: Connection, database: str, *, end_orphans: bool) -> int:
     if not within(ORPHAN_GRACE_S, lambda: tried(connection, RUNNER)):
         orphan = next((item for item in activity(connection) if item.lock != "target"), None)
         raise left_behind(database, orphan, "server process")
-    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({SPACE}, {RUNNER})")
-    return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+    pid, _ = connection.exec_driver_sql(f"SELECT pg_backend_pid(), pg_advisory_unlock({SPACE}, {RUNNER})").one()
+    return int(pid)
 
 
 def _end(connection: Connection) -> None:

@@ -98,7 +98,9 @@ class Sqlite:
         """Nothing: names with a prefix need no schema."""
 
     @contextmanager
-    def lock(self, url: URL, root: Path, application: str, *, end_orphans: bool = False) -> Iterator[object]:
+    def lock(
+        self, url: URL, root: Path, application: str, *, engine: Engine | None = None, end_orphans: bool = False
+    ) -> Iterator[object]:
         # A killed process leaves nothing running: there are no orphans.
         path = _path(url, root).resolve()
         with filelock.held(_lock_file(path), application, path.name):

@@ -19,16 +19,18 @@ from migrate_flow.core.entry import Entry
 from migrate_flow.core.history import History, RevisionRecord
 from migrate_flow.core.revision import Manifest
 from migrate_flow.ledger import read_model
-from migrate_flow.services import glance
+from migrate_flow.services import drift, glance
+from migrate_flow.services.facts import Situation
+from migrate_flow.services.workspace import Workspace
 from tests.support.postgres import PostgresServer
 from tests.support.project import ADA, CARLA, Project, governed
 from tests.support.proxy import Proxy
 
 # On PostgreSQL, of ours, env.py's and the script's that makes one table; those of a snapshot are sent at once besides.
 STATEMENTS_OF_A_STEP = 26
-# How often an answer is waited for: in a whole run of one (130), and for each more (45). On a busy machine the server
+# How often an answer is waited for: in a whole run of one (115), and for each more (45). On a busy machine the server
 # may answer to the first of a snapshot's ten queries before the last was sent, which is counted as well.
-TURNS_OF_ONE, TURNS_OF_A_STEP = 130 + 3 * 9, 45 + 9
+TURNS_OF_ONE, TURNS_OF_A_STEP = 115 + 3 * 9, 45 + 9
 
 
 def test_a_plan_reads_its_own_steps_and_no_script_below_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,11 +124,35 @@ def test_a_clean_schema_is_told_from_what_was_kept_and_another_one_is_recorded(
     assert len(project.json("log", "--kind", "drift.found")["entries"]) == 1
 
 
+def test_only_what_is_new_is_looked_at_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server out of reach keeps whoever asks waiting."""
+    _begun(project, 1)
+    with closing(sqlite3.connect(project.folder / "dev.db")) as connection, connection:
+        connection.execute("CREATE TABLE by_hand (id INTEGER)")
+    looked: list[str] = []
+    look = drift.look
+
+    def counted(workspace: Workspace, environment: str) -> Situation:
+        looked.append(environment)
+        return look(workspace, environment)
+
+    monkeypatch.setattr(drift, "look", counted)
+    found = json.loads(project.run("drift", "--format", "json", actor=ADA).out)
+    others = [one["environment"] for one in found["environments"] if one["environment"] != "dev"]
+    assert others
+    assert sorted(looked) == sorted(["dev", "dev", *others])
+    (entry,) = project.json("log", "--kind", "drift.found")["entries"]
+    assert [one["seq"] for one in found["environments"]] == [entry["seq"], *(None for _ in others)]
+
+
 class _Asked:
     """What is sent to a database, on whatever connection."""
 
     def __init__(self) -> None:
-        self.statements, self.connections = 0, 0
+        self.statements, self.connections, self.engines = 0, 0, 0
+
+    def engine(self, *_: Any) -> None:
+        self.engines += 1
 
     def statement(self, *_: Any) -> None:
         self.statements += 1
@@ -143,7 +169,11 @@ class _Asked:
 @pytest.fixture
 def asked() -> Iterator[_Asked]:
     counter = _Asked()
-    listeners = ((Engine, "before_cursor_execute", counter.statement), (Pool, "connect", counter.connection))
+    listeners = (
+        (Engine, "before_cursor_execute", counter.statement),
+        (Pool, "connect", counter.connection),
+        (Pool, "first_connect", counter.engine),
+    )
     for source, name, listener in listeners:
         event.listen(source, name, listener)
     yield counter
@@ -167,6 +197,18 @@ def test_a_step_more_is_one_connection_more_and_so_many_statements(
     statements = (five[0] - two[0]) / 3
     assert statements == int(statements), "the same for each step, however many came before it"
     assert statements <= STATEMENTS_OF_A_STEP
+
+
+def test_our_own_connections_learn_once_what_the_server_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pg_url: str, asked: _Asked
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = governed(tmp_path, (f"dev={pg_url}",))
+    ids = _begun(project, 2)
+    asked.engines = 0
+    project.flow("apply", ids[1], "--env", "dev", actor=ADA)
+    # Ours, and two of env.py's: of the probe, and of the step.
+    assert asked.engines == 3
 
 
 def test_the_server_is_waited_for_so_many_times(

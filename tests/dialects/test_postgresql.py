@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,49 @@ def test_promoted_with_receipts_in_a_schema_of_our_own(
         assert receipt[:4] == ("aaaa", "upgrade", digest, '["aaaa"]')
         intent = [e for e in project.json("log", "--kind", "apply.intended")["entries"] if e["seq"] == receipt[4]]
         assert intent[0]["revision"] == "aaaa"
+
+
+def test_a_server_that_ends_idle_sessions_does_not_take_the_lock(
+    project: Project, postgres: PostgresServer, urls: list[str]
+) -> None:
+    postgres.execute(f"ALTER DATABASE {database_name(urls[0])} SET idle_session_timeout = '400ms'")
+    project.script(
+        "aaaa", upgrade='op.execute("SELECT pg_sleep(1.5)"); op.create_table("slow", sa.Column("id", sa.Integer))'
+    )
+    project.flow("track", actor=ADA)
+    project.flow("apply", "--env", "dev", actor=ADA)
+    assert "slow" in tables(postgres, urls[0])
+
+
+OURS_ASIDE = """SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+WHERE datname = current_database() AND application_name LIKE 'migrate-flow%' AND state = 'idle'
+  AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND locktype = 'advisory')
+  AND EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(2)')"""
+
+
+def test_a_run_outlives_its_connections_beside_the_lock(
+    project: Project, postgres: PostgresServer, urls: list[str]
+) -> None:
+    """A firewall or an administrator ended them while a script ran: it was applied, and that is what is said."""
+    project.script("aaaa", upgrade='op.execute("SELECT pg_sleep(2)")')
+    project.script("bbbb", "aaaa")
+    project.flow("track", actor=ADA)
+    ended: list[int] = []
+
+    def end() -> None:
+        until = time.monotonic() + 30
+        while not ended and time.monotonic() < until:
+            ended.append(len(postgres.execute(OURS_ASIDE, database=database_name(urls[0]))))
+            if not ended[-1]:
+                ended.clear()
+                time.sleep(0.05)
+
+    beside = threading.Thread(target=end)
+    beside.start()
+    report = project.json("apply", "--env", "dev", actor=ADA)
+    beside.join()
+    assert sum(ended) >= 2, "the one that looks, and the one that supervises"
+    assert [step["outcome"] for step in report["steps"]] == ["applied", "applied"]
 
 
 def test_a_failing_script_leaves_nothing(project: Project, postgres: PostgresServer, urls: list[str]) -> None:
