@@ -65,7 +65,7 @@ def rows(connection: Connection, *, leave_out: frozenset[str] = frozenset()) -> 
 def _digest(connection: Connection, major: int, leave_out: frozenset[str]) -> str:
     query = " UNION ALL ".join(
         f"SELECT {n} AS n, encode(sha256(textsend(coalesce(string_agg(t::text, E'\\n'), ''))), 'hex') FROM ({one}) t"  # noqa: S608 all written here
-        for n, one in enumerate(_queries(major))
+        for n, one in enumerate(queries(major))
     )
     found = connection.exec_driver_sql(f"{query} ORDER BY 1").all()
     return _together([digest for _, digest in found], major, leave_out)
@@ -76,7 +76,7 @@ def _together(digests: Iterable[str], major: int, leave_out: frozenset[str]) -> 
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
-def _queries(major: int) -> tuple[str, ...]:
+def queries(major: int) -> tuple[str, ...]:
     """Everything that is read."""
     return (
         catalog.RELATIONS,
@@ -97,7 +97,7 @@ def _taken(connection: Connection, leave_out: frozenset[str], with_rows: bool, *
     with (
         _settled(connection) as major,
         _no_collection(),
-        _answers(connection, _queries(major), as_text=with_rows, at_once=at_once) as answers,
+        _answers(connection, queries(major), as_text=with_rows, at_once=at_once) as answers,
     ):
         read = (_rows(*answer, digests if with_rows else None) for answer in answers)
         found = Found()

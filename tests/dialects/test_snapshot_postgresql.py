@@ -190,9 +190,9 @@ def test_a_connection_that_ends_meanwhile(
     source: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, query: int
 ) -> None:
     """The driver has more to say of it than what it raises, and would say it to the terminal."""
-    queries = [*snapshot_postgresql._queries(15)]
+    queries = [*snapshot_postgresql.queries(15)]
     queries[query] = "SELECT pg_terminate_backend(pg_backend_pid())"
-    monkeypatch.setattr(snapshot_postgresql, "_queries", lambda _major: queries)
+    monkeypatch.setattr(snapshot_postgresql, "queries", lambda _major: queries)
     with connected(source) as connection, pytest.raises(DBAPIError):
         POSTGRESQL.snapshot(connection)
     assert not caplog.records
