@@ -212,6 +212,26 @@ def test_ctrl_c_ends_it_within_seconds_and_leaves_no_process(
 
 @needs_proc
 @several
+def test_ctrl_c_as_it_starts_its_processes_leaves_none(project: Path) -> None:
+    """Between the start of a process and knowing of it there was a moment in which nobody would have ended it."""
+    command = Path(sys.executable).with_name("migrate-flow")
+    for wait_ms in range(10):
+        started: set[str] = set()
+        with subprocess.Popen(
+            [command, "ledger", "verify"], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            until(lambda: children(process.pid), "no process was started")
+            time.sleep(wait_ms / 1000)
+            process.send_signal(signal.SIGINT)
+            while process.poll() is None:
+                started |= children(process.pid)
+        assert process.returncode == 130
+        assert started
+        assert not any(map(alive, started))
+
+
+@needs_proc
+@several
 def test_its_processes_do_not_outlive_it(running: subprocess.Popen[bytes]) -> None:
     started = children(running.pid)
     running.kill()
